@@ -1,0 +1,304 @@
+"""The answer as plain values: what the report is made from, and what the JSON file holds.
+
+Nothing here knows numpy, data frames or pages. Every number is a float or None (missing), every name a str;
+`to_json` and `from_json` are inverse to one another.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+Text: TypeAlias = dict[str, str]
+"""A text by language code, e.g. {"da": "...", "en": "..."}."""
+
+Value: TypeAlias = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
+"""What JSON can hold."""
+
+Status: TypeAlias = Literal["passed", "warns", "failed", "not_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A remark the reader of a number needs: a code the report has words for, its English text, and the facts in it."""
+
+    code: str
+    text: str
+    facts: dict[str, Value] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodEffect:
+    """The effect in one period (or at one event time, when units start at different times and `period` is empty)."""
+
+    period: str
+    event_time: int
+    effect: float | None
+    std_error: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    p_value: float | None = None
+    observed: float | None = None
+    counterfactual: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """One estimator's answer: the average effect over the window, its uncertainty, and the path by period.
+
+    `effect`, `lower`, `upper` and `baseline` are in the outcome's unit; `baseline` is what would have happened without
+    treatment, `percent` the effect in per cent of it. `details` holds what figures and checks need (placebos, fit, ...).
+    """
+
+    method: str
+    adjust: str
+    inference: str
+    effect: float
+    std_error: float | None
+    lower: float | None
+    upper: float | None
+    level: float
+    p_value: float | None
+    baseline: float | None
+    percent: float | None
+    path: tuple[PeriodEffect, ...]
+    unit_weights: dict[str, float]
+    time_weights: dict[str, float]
+    n_units: int
+    n_treated: int
+    n_periods: int
+    notes: tuple[Note, ...] = ()
+    details: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An estimator or a check that could not be computed: a visible box on the page, and the run goes on."""
+
+    kind: Literal["estimator", "check", "inference", "figure"]
+    name: str
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One attempt to break the answer. `facts` fill the sentence, `series` holds the numbers of its figure and table."""
+
+    id: str
+    status: Status
+    value: float | None = None
+    threshold: float | None = None
+    reason: str = ""
+    facts: dict[str, Value] = field(default_factory=dict)
+    series: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A unit that was left out of the comparison, and why."""
+
+    unit: str
+    reason: Text
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGroup:
+    """Whom the programme was meant for, and how large an effect on them would be in this outcome.
+
+    `expected` is (low, high) in the outcome's unit: effect per person × scale × persons / population.
+    """
+
+    persons: float
+    population: float
+    effect: tuple[float, float]
+    effect_unit: Text
+    scale: float
+    expected: tuple[float, float]
+    name: Text
+    source: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Who was compared with whom, when, and in which outcome."""
+
+    treated: tuple[str, ...]
+    controls: tuple[str, ...]
+    excluded: tuple[Exclusion, ...]
+    periods: tuple[str, ...]
+    start: str
+    window: tuple[str, str]
+    before: tuple[str, str]
+    weights: Literal["equal", "size"]
+    unit_label: Text
+    unit_label_plural: Text
+    outcome_label: Text
+    outcome_unit: Text
+    decimals: int
+    better: Literal["higher", "lower", "neither"]
+    target_group: TargetGroup | None = None
+    data_source: Text = field(default_factory=dict)
+    synthetic: bool = False
+    events: tuple[tuple[str, Text], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LadderRung:
+    """The headline estimator under one adjustment for the business cycle."""
+
+    adjust: str
+    effect: float
+    lower: float | None
+    upper: float | None
+    p_value: float | None
+    removed: float
+
+
+@dataclass(frozen=True, slots=True)
+class WaterfallPart:
+    """One additive part of the treated unit's raw change."""
+
+    name: str
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What was done about the business cycle, and how much it was."""
+
+    adjust: str
+    ladder: tuple[LadderRung, ...] = ()
+    waterfall: tuple[WaterfallPart, ...] = ()
+    audit: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Direction and strength of the evidence by the written rules of `evaluation.verdict`.
+
+    `level` runs from 1 to 5; `possible` is the most a design of this kind can reach.
+    """
+
+    direction: Literal["higher", "lower", "unclear"]
+    level: int
+    possible: int
+    ruled_out_below: float | None
+    ruled_out_above: float | None
+    detectable: float | None
+    reasons: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """One file that was read: its name (never its folder), hash, size, and how it was understood."""
+
+    name: str
+    sha256: str
+    bytes: int
+    rows: int
+    columns: int
+    read_as: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStep:
+    """How many rows and units were left after one step from the file to the panel."""
+
+    step: str
+    rows: int
+    units: int
+    facts: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What it takes to repeat the run to the last digit."""
+
+    version: str
+    python: str
+    packages: dict[str, str]
+    seed: int
+    spec_name: str
+    spec_sha256: str
+    spec_text: str
+    inputs: tuple[InputFile, ...]
+    defaults: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure:
+    """Which disclosure rules were applied, and what they took away."""
+
+    public: bool
+    minimum: int
+    round: int
+    suppressed_units: int = 0
+    actions: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Everything the report shows."""
+
+    title: Text
+    question: Text
+    languages: tuple[str, ...]
+    design: Design
+    headline: Estimate
+    estimates: tuple[Estimate, ...]
+    cycle: Cycle
+    checks: tuple[CheckResult, ...]
+    verdict: Verdict
+    provenance: Provenance
+    disclosure: Disclosure
+    flow: tuple[FlowStep, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    commissioned_by: Text = field(default_factory=dict)
+    funding: Text = field(default_factory=dict)
+    economics: dict[str, Value] | None = None
+    claims: tuple[dict[str, Value], ...] = ()
+    population: dict[str, Value] | None = None
+
+
+def to_json(result: Result) -> str:
+    """The Result as JSON text: keys in the order of the fields, numbers as numbers, missing as null."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Result).dump_json(result, indent=1).decode() + "\n"
+
+
+def from_json(text: str | bytes) -> Result:
+    """Read back what `to_json` wrote; raises pydantic's ValidationError when the text is not a Result."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Result).validate_json(text)
+
+
+def number(value: float | None) -> float | None:
+    """A plain float, or None for a missing, infinite or undefined one (JSON has no NaN)."""
+    if value is None:
+        return None
+    plain = float(value)
+    return plain if math.isfinite(plain) else None
+
+
+def numbers(values: Sequence[float]) -> list[Value]:
+    """A list of plain floats with None for what is missing."""
+    return [number(value) for value in values]
+
+
+def named(names: Sequence[str], values: Sequence[float], threshold: float = 0.0) -> dict[str, float]:
+    """{name: weight} for the weights whose size is above `threshold`, in the order given."""
+    return {name: float(value) for name, value in zip(names, values, strict=True) if abs(value) > threshold}
+
+
+def texts(value: str | Mapping[str, str], languages: Sequence[str]) -> Text:
+    """A text in every language: one string serves them all."""
+    if isinstance(value, str):
+        return dict.fromkeys(languages, value)
+    return dict(value)

@@ -1,0 +1,1 @@
+"""The spec: what the user asks for, as a TOML file."""

@@ -1,0 +1,182 @@
+"""What a spec may say. The field descriptions are the editor's help, the schema's text and part of the messages.
+
+Numbers and booleans are strict (the text "0.9" is not a number), unknown keys are refused, and parts that are described in
+the design but not built are refused by the reader with "not available yet", never ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+
+Language: TypeAlias = Literal["da", "en"]
+LocalText: TypeAlias = Annotated[
+    StrictStr | dict[StrictStr, StrictStr],
+    Field(description='a text, or one per language: { da = "...", en = "..." }'),
+]
+Number: TypeAlias = StrictInt | StrictFloat
+PeriodText: TypeAlias = Annotated[StrictInt | StrictStr, Field(description="a period: 2015, 2015Q1 or 2015M01")]
+
+
+class Table(BaseModel):
+    """A TOML table: no unknown keys, nothing changed after it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OpenTable(BaseModel):
+    """A TOML table whose further keys are the options of the method it names; they are checked against that method."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The further keys."""
+        return dict(self.model_extra or {})
+
+
+class Data(Table):
+    """A ready panel: one row per unit and period."""
+
+    path: StrictStr = Field(description="the data file, or a glob of several, relative to the spec")
+    unit: StrictStr = Field(description="the column that names the unit")
+    time: StrictStr = Field(description="the column that names the period")
+    outcome: StrictStr = Field(description="the column of the outcome")
+    size: StrictStr | None = Field(default=None, description="the column of persons behind each cell")
+    noise: StrictStr | None = Field(default=None, description="the column of the sampling variance of each cell mean")
+    cluster: StrictStr | None = Field(default=None, description="the column of the level at which treatment was assigned")
+    region: StrictStr | None = Field(default=None, description="the column of the region a unit lies in")
+    covariates: tuple[StrictStr, ...] = Field(default=(), description="columns of covariates")
+    where: dict[StrictStr, StrictStr | StrictInt | StrictFloat | tuple[StrictStr | StrictInt, ...]] = Field(
+        default_factory=dict, description="keep only rows in which these columns hold these values"
+    )
+    areas: Literal["municipality", "landsdel", "region", "nation"] | None = Field(
+        default=None,
+        description="`unit` holds Danish areas of several levels (StatBank files do): keep this level, under Danish names",
+    )
+    periods: tuple[PeriodText, PeriodText] | None = Field(default=None, description="use only these periods, [first, last]")
+    format: Literal["csv", "parquet", "arrow", "excel", "stata", "sas", "spss"] | None = Field(
+        default=None, description="the file's format, where its name does not tell"
+    )
+    encoding: StrictStr | None = Field(default=None, description="the text encoding, where it is not found out rightly")
+    delimiter: StrictStr | None = Field(default=None, description="the field separator, where it is not found out rightly")
+    decimal: Literal[".", ","] | None = Field(default=None, description="the decimal mark, where it is not found out rightly")
+    sheet: StrictStr | None = Field(default=None, description="the sheet of an Excel workbook (default: the first)")
+    public: StrictBool = Field(default=False, description="true: published statistics, so disclosure control is off")
+    synthetic: StrictBool = Field(default=False, description="true: made-up data; the page says so at its top")
+    source: LocalText = Field(default="", description="the source line printed under figures")
+    outcome_label: LocalText | None = Field(default=None, description="the outcome in words (default: the column's name)")
+    outcome_unit: LocalText = Field(default="", description="the outcome's unit, e.g. percentage points")
+    unit_label: LocalText | None = Field(default=None, description='what a unit is, e.g. "municipality"')
+    unit_label_plural: LocalText | None = Field(default=None, description='several of them, e.g. "municipalities"')
+    decimals: StrictInt = Field(default=2, ge=0, le=6, description="decimals of the outcome on the page")
+    better: Literal["higher", "lower", "neither"] = Field(
+        default="higher", description="which direction of the outcome the programme hoped for"
+    )
+
+
+class Treatment(Table):
+    """Who was treated, and from when."""
+
+    units: tuple[StrictStr, ...] = Field(default=(), description="the treated units")
+    start: PeriodText | None = Field(default=None, description="the first treated period")
+    start_column: StrictStr | None = Field(
+        default=None, description="instead of units and start: the column with each unit's first treated period (0 or empty: never)"
+    )
+    window: tuple[PeriodText, PeriodText] | None = Field(
+        default=None, description="the periods the headline effect averages over, [first, last] (default: all after the start)"
+    )
+
+
+class Controls(Table):
+    """Which units may serve as comparison."""
+
+    only: tuple[StrictStr, ...] = Field(default=(), description="use only these units as controls")
+    exclude: tuple[StrictStr, ...] = Field(default=(), description="units that may not serve as controls")
+    exclude_reason: LocalText = Field(default="", description="why they were left out; printed on the page")
+    reasons: dict[StrictStr, LocalText] = Field(default_factory=dict, description="the reason for each excluded unit by name")
+
+
+class CycleTable(Table):
+    """How the business cycle is taken out."""
+
+    adjust: StrictStr = Field(default="none", description="the headline's adjustment for the business cycle")
+
+
+class Headline(OpenTable):
+    """The estimator that was declared, before looking, to give the answer. Further keys are its options."""
+
+    method: StrictStr = Field(description="the estimator's name")
+
+
+class EstimatorTable(OpenTable):
+    """One more estimator beside the headline. Further keys are its options."""
+
+    name: StrictStr = Field(description="the estimator's name")
+    inference: StrictStr = Field(default="default", description="the inference for this estimator")
+
+
+class InferenceTable(Table):
+    """How uncertainty is stated."""
+
+    method: StrictStr = Field(default="default", description="the inference method; `default` is chosen by the design")
+    level: StrictFloat = Field(default=0.95, gt=0.5, lt=1.0, description="the level of the intervals")
+
+
+class TargetGroupTable(Table):
+    """Whom the programme was meant for: with it the page can say how large an effect this outcome could show at all."""
+
+    name: LocalText = Field(description="the group in words, in the plural")
+    persons: Number = Field(gt=0, description="how many persons the programme was meant for")
+    population: Number = Field(gt=0, description="how many persons the outcome is measured on")
+    effect: tuple[Number, Number] = Field(description="the effect per person that is claimed or hoped for, [low, high]")
+    effect_unit: LocalText = Field(description="the unit of that effect, e.g. hours a year")
+    scale: Number = Field(default=1.0, description="outcome units per unit of that effect, if everybody had it")
+    source: LocalText = Field(default="", description="where these numbers come from")
+
+
+class Event(Table):
+    """Something that happened: a thin line in the figures."""
+
+    period: PeriodText = Field(description="when")
+    label: LocalText = Field(description="what, in a few words")
+
+
+class DisclosureTable(Table):
+    """Thresholds for what may be published from data that are not public."""
+
+    minimum: StrictInt = Field(default=5, ge=3, description="the smallest number of persons a published cell may rest on")
+    round: StrictInt = Field(default=1, ge=1, description="counts of persons are rounded to a multiple of this")
+
+
+class Spec(Table):
+    """A whole evaluation."""
+
+    title: LocalText | None = Field(default=None, description="the report's title")
+    question: LocalText = Field(description="the question the report answers")
+    languages: tuple[Language, ...] = Field(default=("en",), min_length=1, description="one page per language")
+    seed: StrictInt = Field(default=1, ge=0, description="the seed of everything that draws at random")
+    commissioned_by: LocalText = Field(default="", description="who asked for the evaluation; printed on page one")
+    funding: LocalText = Field(default="", description="who paid for it; printed on page one")
+    data: Data
+    treatment: Treatment
+    controls: Controls = Controls()
+    cycle: CycleTable = CycleTable()
+    headline: Headline
+    estimator: tuple[EstimatorTable, ...] = Field(default=(), description="further estimators, shown beside the headline")
+    inference: InferenceTable = InferenceTable()
+    target_group: TargetGroupTable | None = None
+    event: tuple[Event, ...] = ()
+    disclosure: DisclosureTable = DisclosureTable()
+
+
+NOT_AVAILABLE_YET: dict[str, str] = {
+    "register": "person registers",
+    "simulate": "the synthetic register",
+    "economics": "costs and benefits",
+    "claim": "claims held against the answer",
+    "cycle.series": "cycle series",
+    "cycle.neighbours": "neighbours for the cycle adjustment",
+}
+"""Keys of the design whose part is not built: refused by name, so that nobody believes they took effect."""
