@@ -1,0 +1,164 @@
+"""Difference-in-differences with unit and period effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from evaluation.contracts import Fit, Method
+from evaluation.errors import EstimationError
+from evaluation.numerics import common_start, contrast, target_weights
+from evaluation.panel import Array, Panel
+from evaluation.regression import Regression, covariate_stack, two_way_regression, used_outcome
+from evaluation.result import Note
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be chosen for `did`."""
+
+    covariates: Annotated[tuple[str, ...], Field(description="covariates that vary over time, held constant")] = ()
+    unit_trends: Annotated[bool, Field(description="also a linear trend of each unit; it can eat a growing effect")] = False
+
+
+def fit(panel: Panel, options: Options) -> Fit:
+    """Difference-in-differences: the change of the treated minus the average change of the controls.
+
+    With one common start and complete data this is the ω'Yλ contrast with equal weights on controls and pre-periods; with
+    covariates, unit trends, missing cells or several starts it is the coefficient of the treated cells in a regression with
+    unit and period effects, which equals the contrast where both exist. Periods after the window are left out.
+
+    Parameters
+    ----------
+    panel : Panel
+        May have missing cells and several starts.
+
+    Returns
+    -------
+    Fit
+        `att` in the outcome's unit; `influence` (units,) for cluster-robust variances.
+
+    Raises
+    ------
+    EstimationError
+        Nobody is treated, nobody is a control, or the effects explain the treatment.
+
+    References
+    ----------
+    Angrist & Pischke (2009), Mostly Harmless Econometrics, eq. (5.2.3). With several starts the coefficient weights effects
+    unequally, some negatively: de Chaisemartin & D'Haultfœuille (2020), American Economic Review 110(9), theorem 1.
+    """
+    outcome = used_outcome(panel)
+    used = np.isfinite(outcome).any(axis=0)
+    complete = bool(np.isfinite(outcome[:, used]).all())
+    if len(panel.starts) == 1 and complete and not options.covariates and not options.unit_trends:
+        return _contrast_fit(panel, common_start(panel, "did"), used)
+    return _regression_fit(panel, outcome, options)
+
+
+def _contrast_fit(panel: Panel, start: int, used: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Fit:
+    treated, window = target_weights(panel)
+    controls = (~panel.treated) / float((~panel.treated).sum())
+    before = np.where((np.arange(panel.n_periods) < start) & used, 1.0, 0.0)
+    before /= before.sum()
+    # cells outside `used` have weight zero; 0 stands in for what may be missing there
+    known = np.isfinite(panel.outcome).all(axis=0)
+    outcome = panel.outcome if known.all() else np.where(known, panel.outcome, 0.0)
+    found = contrast(outcome, treated, controls, before, window, start)
+    change = outcome @ (window - before)
+    lines = outcome - (outcome @ before)[:, None]
+    return Fit(
+        att=found.att,
+        effects=np.where(known, found.effects, np.nan),
+        event_times=np.arange(panel.n_periods) - start,
+        periods=np.arange(panel.n_periods),
+        observed=np.where(known, found.observed, np.nan),
+        counterfactual=np.where(known, found.counterfactual, np.nan),
+        unit_weights=controls,
+        time_weights=before,
+        fit_rmse=found.fit_rmse,
+        influence=treated * (change - treated @ change) - controls * (change - controls @ change),
+        path_influence=treated * (lines.T - (lines.T @ treated)[:, None])
+        - controls * (lines.T - (lines.T @ controls)[:, None]),
+        n_obs=int(panel.n_units * used.sum()),
+        n_parameters=1 + int(used.sum()),
+    )
+
+
+def _regression_fit(panel: Panel, outcome: Array, options: Options) -> Fit:
+    if not panel.treated.any():
+        raise EstimationError("did: no unit is treated")
+    if not panel.target.any():
+        raise EstimationError("did: the window holds no treated period")
+    names = ("treated", *options.covariates)
+    regressors = np.concatenate([panel.target.astype(np.float64)[None], covariate_stack(panel, options.covariates)])
+    regression = two_way_regression(outcome, regressors, trends=options.unit_trends, names=names)
+    coefficients = {name: float(value) for name, value in zip(names, regression.coefficients, strict=True)}
+    if len(panel.starts) == 1:
+        return _with_path(panel, regression, coefficients)
+    note = Note(
+        "staggered_twfe",
+        "The treated units started at different times: this coefficient mixes comparisons and may weight some effects "
+        "negatively. It should not be the answer.",
+    )
+    return Fit(
+        att=float(regression.coefficients[0]),
+        effects=np.empty(0),
+        event_times=np.empty(0, dtype=np.int64),
+        influence=regression.influence[0],
+        n_obs=regression.n_obs,
+        n_parameters=regression.n_parameters,
+        notes=(note,),
+        details={"coefficients": coefficients},
+    )
+
+
+def _with_path(panel: Panel, regression: Regression, coefficients: dict[str, float]) -> Fit:
+    """The treated cells' residual plus coefficient is their gap to the counterfactual; its mean over the window is the effect."""
+    start = common_start(panel, "did")
+    att = float(regression.coefficients[0])
+    rows = panel.treated
+    gaps = regression.residuals[rows] + att * panel.target[rows]
+    seen = np.isfinite(gaps)
+    effects = np.where(seen.any(axis=0), np.nansum(gaps, axis=0) / np.maximum(seen.sum(axis=0), 1), np.nan)
+    outcomes = np.where(seen, panel.outcome[rows], 0.0)
+    observed = np.where(seen.any(axis=0), outcomes.sum(axis=0) / np.maximum(seen.sum(axis=0), 1), np.nan)
+    before = np.where(np.isfinite(effects[:start]).all(), 1.0 / start, 0.0)
+    return Fit(
+        att=att,
+        effects=effects,
+        event_times=np.arange(panel.n_periods) - start,
+        periods=np.arange(panel.n_periods),
+        observed=observed,
+        counterfactual=observed - effects,
+        unit_weights=(~rows) / float((~rows).sum()),
+        time_weights=np.where(np.arange(panel.n_periods) < start, before, 0.0),
+        fit_rmse=float(np.sqrt(np.nanmean(effects[:start] ** 2))),
+        influence=regression.influence[0],
+        n_obs=regression.n_obs,
+        n_parameters=regression.n_parameters,
+        details={"coefficients": coefficients},
+    )
+
+
+def gaps(panel: Panel, options: Options) -> Array:
+    """(periods,) gap between treated and controls around its mean, fitted on all periods: Chernozhukov et al. (2021), sec. 2."""
+    treated, _ = target_weights(panel)
+    line = (treated - (~panel.treated) / float((~panel.treated).sum())) @ panel.outcome
+    return np.asarray(line - line.mean())
+
+
+METHOD = Method(
+    name="did",
+    summary="difference-in-differences: the change of the treated minus the average change of the controls",
+    fit=fit,
+    options=Options,
+    needs=("never_treated", "one_pre_period"),
+    keeps=frozenset({"period_shift", "unit_shift", "common_shift", "scale", "unit_order"}),
+    default_inference="cluster",
+    source="Angrist & Pischke (2009), Mostly Harmless Econometrics, section 5.2",
+    gaps=gaps,
+)

@@ -1,0 +1,150 @@
+"""Synthetic difference in differences: weights on controls and on pre-periods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from evaluation.contracts import Fit, Method
+from evaluation.errors import EstimationError
+from evaluation.numerics import common_start, complete_units, contrast, dropped_note, simplex_least_squares, spread, target_weights
+from evaluation.panel import Array, Panel
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be chosen for `synthetic_did`."""
+
+    stopping: Annotated[
+        Literal["exact", "paper"],
+        Field(description="`exact` solves for the weights; `paper` stops early and drops small weights, as the authors' program does"),
+    ] = "exact"
+
+
+def fit(panel: Panel, options: Options) -> Fit:
+    """Synthetic difference in differences for one common start.
+
+    Unit weights make the controls' weighted pre-period path parallel to the treated one (ridge ζ, intercept); time weights
+    make the pre-periods' weighted mean parallel to the mean of the window across controls.
+
+    Parameters
+    ----------
+    panel : Panel
+        Controls with a missing cell are left out, and named in a note.
+
+    Returns
+    -------
+    Fit
+        `att` in the outcome's unit; `unit_weights` (units,) and `time_weights` (periods,), each summing to 1.
+
+    Raises
+    ------
+    EstimationError
+        Fewer than two pre-periods or two controls, several starts, or a treated unit with a missing cell.
+
+    References
+    ----------
+    Arkhangelsky, Athey, Hirshberg, Imbens & Wager (2021), American Economic Review 111(12), eqs. (1), (4)-(6).
+    """
+    full = panel
+    panel, dropped = complete_units(panel, "synthetic_did")
+    start = common_start(panel, "synthetic_did")
+    rows = ~panel.treated
+    if start < 2:
+        raise EstimationError("synthetic_did: only one period before the start; it needs at least two")
+    if rows.sum() < 2:
+        raise EstimationError("synthetic_did: only one control; it needs at least two")
+    treated, window = target_weights(panel)
+    before = panel.outcome[rows, :start]
+    noise = float(np.diff(before, axis=1).std(ddof=1))
+    n_cells = int(panel.treated.sum()) * int((window > 0).sum())
+    zeta = n_cells**0.25 * noise
+    unit_problem = (_centred(before.T), _centred((treated @ panel.outcome)[:start, None])[:, 0], zeta)
+    time_problem = (_centred(before), _centred((panel.outcome[rows] @ window)[:, None])[:, 0], 1e-6 * noise)
+    solve = _exact if options.stopping == "exact" else _frank_wolfe
+    omega = solve(*unit_problem, 1e-5 * noise)
+    lambda_ = solve(*time_problem, 1e-5 * noise)
+    controls = np.zeros(panel.n_units)
+    controls[rows] = omega
+    times = np.zeros(panel.n_periods)
+    times[:start] = lambda_
+    found = contrast(panel.outcome, treated, controls, times, window, start)
+    return Fit(
+        att=found.att,
+        effects=found.effects,
+        event_times=np.arange(panel.n_periods) - start,
+        periods=np.arange(panel.n_periods),
+        observed=found.observed,
+        counterfactual=found.counterfactual,
+        unit_weights=spread(controls, panel, full),
+        time_weights=times,
+        fit_rmse=found.fit_rmse,
+        notes=dropped_note(dropped),
+        details={"zeta": zeta, "noise_level": noise, "dropped_units": list(dropped)},
+    )
+
+
+def gaps(panel: Panel, options: Options) -> Array:
+    """(periods,) residuals of the unit-weighted fit with intercept on all periods, the null imposed everywhere."""
+    rows = ~panel.treated
+    treated, _ = target_weights(panel)
+    noise = float(np.diff(panel.outcome[rows], axis=1).std(ddof=1))
+    line = treated @ panel.outcome
+    columns = _centred(panel.outcome[rows].T)
+    zeta = int(panel.treated.sum()) ** 0.25 * noise
+    omega = _exact(columns, line - line.mean(), zeta, 0.0)
+    return np.asarray(line - line.mean() - columns @ omega)
+
+
+def _centred(matrix: Array) -> Array:
+    return np.asarray(matrix - matrix.mean(axis=0))
+
+
+def _exact(columns: Array, target: Array, zeta: float, tolerance: float) -> Array:
+    """The minimiser of the penalised objective of eq. (4) (times the number of rows)."""
+    return simplex_least_squares(columns, target, ridge=zeta**2 * columns.shape[0])
+
+
+def _frank_wolfe(columns: Array, target: Array, zeta: float, tolerance: float) -> Array:
+    """The authors' solver: Frank-Wolfe for 100 steps, drop weights below a quarter of the largest, then on to the tolerance."""
+    weights = _frank_wolfe_steps(columns, target, zeta, tolerance, np.full(columns.shape[1], 1.0 / columns.shape[1]), 100)
+    weights = np.where(weights <= weights.max() / 4.0, 0.0, weights)
+    return _frank_wolfe_steps(columns, target, zeta, tolerance, weights / weights.sum(), 10_000)
+
+
+def _frank_wolfe_steps(columns: Array, target: Array, zeta: float, tolerance: float, weights: Array, steps: int) -> Array:
+    rows = columns.shape[0]
+    eta = rows * zeta**2
+    previous = np.inf
+    for step in range(steps):
+        fitted = columns @ weights
+        gradient = (fitted - target) @ columns + eta * weights
+        corner = int(np.argmin(gradient))
+        direction = -weights
+        direction[corner] += 1.0
+        if np.any(direction):
+            change = columns[:, corner] - fitted
+            length = float(-(gradient @ direction) / (change @ change + eta * (direction @ direction)))
+            weights = weights + min(1.0, max(0.0, length)) * direction
+        error = columns @ weights - target
+        value = zeta**2 * float(weights @ weights) + float(error @ error) / rows
+        if step >= 1 and previous - value <= tolerance**2:
+            break
+        previous = value
+    return weights
+
+
+METHOD = Method(
+    name="synthetic_did",
+    summary="synthetic difference in differences: controls and pre-periods weighted to run parallel to the treated",
+    fit=fit,
+    options=Options,
+    needs=("never_treated", "balanced", "common_start", "two_pre_periods"),
+    keeps=frozenset({"period_shift", "unit_shift", "common_shift", "scale", "unit_order"}),
+    default_inference="placebo",
+    source="Arkhangelsky, Athey, Hirshberg, Imbens & Wager (2021), American Economic Review 111(12)",
+    gaps=gaps,
+)
