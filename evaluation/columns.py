@@ -1,0 +1,285 @@
+"""One column of a data frame, read as names, as periods or as numbers; what cannot be read is counted, never quoted.
+
+Everything goes through Arrow, so that pandas, polars and Arrow frames give the same codes and numbers.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluation.errors import listed
+from evaluation.panel import Array, Indices
+from evaluation.periods import PER_YEAR, Frequency, Period, parse_period
+
+if TYPE_CHECKING:
+    import narwhals as nw
+
+MOST_PERIODS = 20_000
+"""More different values than this in the time column cannot be periods of a panel; it is the wrong column."""
+
+NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+COMMA_NUMBER = r"^\s*[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+\s*$"
+_WEEK = re.compile(r"^\d{4}\s*-?\s*[UuWw]\d{1,2}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """A column of names: `labels` in order, `codes` (rows,) pointing into them, -1 where the name is missing."""
+
+    codes: Indices
+    labels: tuple[str, ...]
+
+    @property
+    def missing(self) -> int:
+        """How many rows have no name."""
+        return int((self.codes < 0).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """A column of periods: every period from the first to the last, `codes` (rows,) into them, -1 where missing.
+
+    `wrong` says in words what is no period, when something is; then the other fields are of no use.
+    """
+
+    codes: Indices
+    periods: tuple[Period, ...]
+    seen: tuple[bool, ...]
+    wrong: str = ""
+
+    @property
+    def missing(self) -> int:
+        """How many rows have no period."""
+        return int((self.codes < 0).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """A column of numbers, (rows,) float64 with NaN for missing; `wrong` says in words what is no number."""
+
+    values: Array
+    wrong: str = ""
+
+
+def arrow_column(frame: nw.DataFrame[Any], name: str) -> Any:
+    """A column as an Arrow array without dictionaries; values of no Arrow type become their text.
+
+    Arrow's own message would quote a cell, so the fall-back to text happens without it.
+    """
+    import pyarrow as pa
+
+    series = frame.get_column(name)
+    try:
+        column = series.to_arrow()
+    except (pa.ArrowException, TypeError, ValueError, OverflowError, NotImplementedError):
+        return pa.array([_text(value) for value in series.to_list()], pa.string())
+    if isinstance(column, pa.ChunkedArray):
+        column = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+    if isinstance(column, pa.ChunkedArray):  # too large for one chunk
+        column = pa.concat_arrays(column.chunks)
+    if isinstance(column, pa.ExtensionArray) or pa.types.is_nested(column.type):
+        return pa.array([_text(value) for value in series.to_list()], pa.string())
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    return column
+
+
+def names(column: Any) -> Names:
+    """Read names: text (trimmed, Unicode NFC), whole numbers ("8001.0" is "8001"); empty is missing.
+
+    Labels are sorted, by value where all are whole numbers, so that they do not depend on the order of the rows.
+    """
+    values, codes = distinct(column)
+    texts = [name_of(value) for value in values]
+    labels = sorted_names({text for text in texts if text})
+    position = {label: index for index, label in enumerate(labels)}
+    lookup = np.array([*(position.get(text, -1) for text in texts), -1], dtype=np.int64)
+    return Names(lookup[codes], tuple(labels))
+
+
+def times(column: Any) -> Times:
+    """Read periods; years with quarters as decimals (1990.25) are quarters, dates are months."""
+    values, codes = distinct(column)
+    if len(values) > MOST_PERIODS:
+        return Times(codes, (), (), f"{len(values):,} different values; is this the column of the period?")
+    if quarters := _decimal_quarters(values):
+        read: list[Period | None] = list(quarters)
+    else:
+        read = [_period(value) for value in values]
+    counts = np.bincount(codes[codes >= 0], minlength=len(values))
+    bad = sum(int(counts[k]) for k, value in enumerate(values) if read[k] is None and name_of(value))
+    if bad:
+        weeks = any(_WEEK.match(name_of(value)) for value in values)
+        advice = "weeks cannot be used, because years have 52 or 53 of them; sum them up to months or quarters"
+        advice = advice if weeks else "write 2015, 2015Q1 or 2015M01"
+        return Times(codes, (), (), f"{bad:,} of {len(codes):,} rows are not periods; {advice}")
+    known = [period for period in read if period is not None]
+    if not known:
+        return Times(codes, (), (), "no row has a period")
+    if wrong := _mixed(read, counts):
+        return Times(codes, (), (), wrong)
+    first, last = min(known), max(known)
+    length = last.ordinal - first.ordinal + 1
+    ordinals = sorted({period.ordinal for period in known})
+    if len(ordinals) < length:
+        return Times(codes, (), (), _unequal(ordinals, first.frequency))
+    lookup = np.array([*(-1 if p is None else p.ordinal - first.ordinal for p in read), -1], dtype=np.int64)
+    steps = lookup[codes]
+    seen = np.bincount(steps[steps >= 0], minlength=length) > 0
+    return Times(steps, tuple(first.shift(k) for k in range(length)), tuple(bool(flag) for flag in seen))
+
+
+def numbers(column: Any, name: str) -> Numbers:
+    """Read numbers; text is refused with the number of rows and the expression that finds them."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    empty = np.full(len(column), np.nan)
+    if pa.types.is_null(kind):
+        return Numbers(empty)
+    numeric = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_decimal)
+    if any(test(kind) for test in numeric):
+        values = np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+        infinite = int(np.isinf(values).sum())
+        if infinite:
+            what = f"{infinite:,} of {len(values):,} rows are infinite"
+            return Numbers(values, f"{what}; leave the cell empty where it is not known")
+        return Numbers(values)
+    if not is_text(kind):
+        return Numbers(empty, f"holds values of type {kind}, not numbers")
+    return Numbers(empty, _not_numbers(column, name))
+
+
+def is_text(kind: Any) -> bool:
+    """True for the Arrow types of text."""
+    import pyarrow as pa
+
+    view = getattr(pa.types, "is_string_view", None)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or (view is not None and view(kind)))
+
+
+def sorted_names(labels: Iterable[str]) -> list[str]:
+    """Names in order: by number where all are whole numbers, else by letter."""
+    known = list(labels)
+    if known and all(label.lstrip("-").isdecimal() for label in known):
+        return sorted(known, key=lambda label: (int(label), label))
+    return sorted(known)
+
+
+def distinct(column: Any) -> tuple[list[Any], Indices]:
+    """The distinct values and, (rows,), which of them each row holds: -1 for null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_null(column.type):
+        return [], np.full(len(column), -1, dtype=np.int64)
+    encoded = column.dictionary_encode()
+    codes = pc.fill_null(encoded.indices.cast(pa.int64()), -1)
+    return encoded.dictionary.to_pylist(), np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def name_of(value: object) -> str:
+    """The name a value stands for; empty for missing."""
+    if value is None or (isinstance(value, float) and np.isnan(value)):
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return unicodedata.normalize("NFC", str(value)).strip()
+
+
+def _text(value: object) -> str | None:
+    """Any Python value as text, None for the many spellings of missing."""
+    if value is None or str(value) in ("nan", "NaN", "NaT", "<NA>"):
+        return None
+    return name_of(value)
+
+
+def _period(value: object) -> Period | None:
+    """The period a value stands for; None for missing and for what is none."""
+    if isinstance(value, str):
+        value = value.strip()
+    try:
+        return parse_period(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _decimal_quarters(values: Sequence[object]) -> list[Period | None]:
+    """Quarters from years with decimals 0, .25, .5 and .75, empty unless all are such and some are not whole."""
+    if not all(value is None or isinstance(value, float) for value in values):
+        return []
+    years = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+    known = years[~np.isnan(years)]
+    if not (known * 4 % 1 == 0).all() or (known % 1 == 0).all():  # an infinite value fails the first test
+        return []
+    return [None if np.isnan(year) else Period("quarter", int(year * 4)) for year in years]
+
+
+def _mixed(read: Sequence[Period | None], counts: Indices) -> str:
+    """In words: years beside quarters or months, when the column holds more than one of them."""
+    rows: dict[Frequency, int] = {}
+    for period, count in zip(read, counts, strict=True):
+        if period is not None:
+            rows[period.frequency] = rows.get(period.frequency, 0) + int(count)
+    if len(rows) < 2:
+        return ""
+    parts = " and ".join(f"{rows[kind]:,} rows of {kind}s" for kind in PER_YEAR if kind in rows)
+    return f"{parts} stand in one column; keep one of them"
+
+
+def _unequal(ordinals: list[int], frequency: Frequency) -> str:
+    """In words: which periods are missing for all units, and what may be meant."""
+    steps = set(np.diff(ordinals).tolist())
+    years = ordinals[0] >= 100_001 and frequency == "year"
+    if years and all(1 <= ordinal % 100 <= 12 for ordinal in ordinals):
+        return "looks like year and month in one number; write 2015M01 for January 2015"
+    if len(steps) == 1:
+        step = steps.pop()
+        if frequency == "month" and step == 12:
+            return "holds one date a year; write the year alone"
+        if frequency == "month" and step == 3:
+            return "holds one date a quarter; write 2015Q1 for the first quarter of 2015"
+        return f"the periods are {step} {frequency}s apart; number them 1, 2, 3, ..."
+    missing: list[str] = []
+    n_missing = 0
+    for before, after in pairwise(ordinals):
+        n_missing += after - before - 1
+        missing += [Period(frequency, k).label for k in range(before + 1, min(after, before + 7))]
+    shown = listed(missing[:6]) if n_missing <= 6 else f"{', '.join(missing[:6])} and {n_missing - 6} more"
+    return (
+        f"periods must be equally spaced, but no unit has a row for {shown}; "
+        "add the rows (with an empty outcome) or keep the periods on one side of the gap"
+    )
+
+
+def _not_numbers(column: Any, name: str) -> str:
+    """In words: how many texts are no numbers, and what to do about it; empty when all texts are empty."""
+    import pyarrow.compute as pc
+
+    filled = pc.fill_null(column, "")
+    full = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(filled)), 0)
+    plain = pc.match_substring_regex(filled, NUMBER)
+    comma = pc.match_substring_regex(filled, COMMA_NUMBER)
+    n_full, n_plain, n_comma = (int(pc.sum(flags).as_py() or 0) for flags in (full, plain, comma))
+    n_rows = len(column)
+    if not n_full:
+        return ""
+    if n_full == n_plain:
+        return "the numbers are stored as text; convert them, e.g. with pd.to_numeric"
+    if n_full == n_plain + n_comma:
+        what = f"{n_comma:,} of {n_rows:,} rows are numbers with a decimal comma, stored as text"
+        return f'{what}; read them with decimal = ","'
+    bad = n_full - n_plain
+    comma_note = f" ({n_comma:,} have a decimal comma)" if n_comma else ""
+    return (
+        f"{bad:,} of {n_rows:,} rows are not numbers{comma_note}; leave the cell empty where there is none. "
+        f"To see them: pd.to_numeric(data[{name!r}], errors='coerce').isna() & data[{name!r}].notna()"
+    )
