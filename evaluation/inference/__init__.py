@@ -1,1 +1,15 @@
+"""Ways from a fit to an interval: one file each, one line each."""
 
+from evaluation.contracts import Inference
+from evaluation.inference import cluster, conformal, conley_taber, ferman_pinto, placebo
+
+INFERENCES: dict[str, Inference] = {
+    inference.name: inference
+    for inference in (
+        placebo.METHOD,
+        ferman_pinto.METHOD,
+        conley_taber.METHOD,
+        conformal.METHOD,
+        cluster.METHOD,
+    )
+}

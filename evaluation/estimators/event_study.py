@@ -1,0 +1,164 @@
+"""Event study: one effect per period before and after the start, relative to a reference period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field
+
+from evaluation.contracts import Fit, Method
+from evaluation.errors import EstimationError
+from evaluation.numerics import common_start, contrast, target_weights
+from evaluation.panel import Array, Indices, Panel
+from evaluation.regression import covariate_stack, two_way_regression
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be chosen for `event_study`."""
+
+    covariates: Annotated[tuple[str, ...], Field(description="covariates that vary over time, held constant")] = ()
+    reference: Annotated[int, Field(lt=0, description="event time of the reference period; -1 is the last one before")] = -1
+    bin_before: Annotated[
+        int | None, Field(lt=0, description="event times this early or earlier share one effect")
+    ] = None
+    bin_after: Annotated[int | None, Field(ge=0, description="event times this late or later share one effect")] = None
+
+    def __post_init__(self) -> None:
+        if self.bin_before is not None and self.bin_before >= self.reference:
+            raise ValueError("`bin_before` must lie before the reference period")
+
+
+def fit(panel: Panel, options: Options) -> Fit:
+    """Leads and lags of treatment with unit and period effects; the headline is their mean over the window.
+
+    Parameters
+    ----------
+    panel : Panel
+        May have missing cells and several starts.
+
+    Returns
+    -------
+    Fit
+        `effects` by event time, 0 at the reference; `path_influence` (times, units) for cluster-robust variances.
+
+    Raises
+    ------
+    EstimationError
+        The reference period is not in the data, or an effect is not identified.
+
+    References
+    ----------
+    Sun & Abraham (2021), Journal of Econometrics 225(2), eq. (3); with several starts its leads and lags may mix cohorts.
+    """
+    complete = panel.balanced and not options.covariates and options.bin_before is None and options.bin_after is None
+    if len(panel.starts) == 1 and complete:
+        return _contrast_fit(panel, options)
+    return _regression_fit(panel, options)
+
+
+def _contrast_fit(panel: Panel, options: Options) -> Fit:
+    start = common_start(panel, "event_study")
+    if start + options.reference < 0:
+        raise EstimationError(f"event_study: event time {options.reference}, the reference, lies before the data")
+    treated, window = target_weights(panel)
+    controls = (~panel.treated) / float((~panel.treated).sum())
+    before = np.zeros(panel.n_periods)
+    before[start + options.reference] = 1.0
+    found = contrast(panel.outcome, treated, controls, before, window, start)
+    lines = panel.outcome - panel.outcome[:, [start + options.reference]]
+    path_influence = treated * (lines.T - (lines.T @ treated)[:, None]) - controls * (
+        lines.T - (lines.T @ controls)[:, None]
+    )
+    return Fit(
+        att=found.att,
+        effects=found.effects,
+        event_times=np.arange(panel.n_periods) - start,
+        periods=np.arange(panel.n_periods),
+        observed=found.observed,
+        counterfactual=found.counterfactual,
+        unit_weights=controls,
+        time_weights=before,
+        fit_rmse=found.fit_rmse,
+        influence=window @ path_influence,
+        path_influence=path_influence,
+        n_obs=panel.n_units * panel.n_periods,
+        n_parameters=panel.n_periods - 1 + panel.n_periods,
+    )
+
+
+def _regression_fit(panel: Panel, options: Options) -> Fit:
+    if not panel.treated.any():
+        raise EstimationError("event_study: no unit is treated")
+    if not panel.target.any():
+        raise EstimationError("event_study: the window holds no treated period")
+    times = np.arange(panel.n_periods)[None, :] - panel.start[:, None]
+    if options.bin_before is not None:
+        times = np.maximum(times, options.bin_before)
+    if options.bin_after is not None:
+        times = np.minimum(times, options.bin_after)
+    seen = panel.treated[:, None] & np.isfinite(panel.outcome)
+    found = np.unique(times[seen])
+    if options.reference not in found:
+        raise EstimationError(f"event_study: event time {options.reference}, the reference, is not in the data")
+    estimated: Indices = found[found != options.reference]
+    covariates = covariate_stack(panel, options.covariates)
+    dummies = (times[None] == estimated[:, None, None]) & panel.treated[None, :, None]
+    names = (*(f"event time {time}" for time in estimated), *options.covariates)
+    regression = two_way_regression(panel.outcome, np.concatenate([dummies.astype(np.float64), covariates]), names=names)
+    place = np.searchsorted(found, estimated)
+    effects = np.zeros(found.size)
+    effects[place] = regression.coefficients[: estimated.size]
+    path_influence = np.zeros((found.size, panel.n_units))
+    path_influence[place] = regression.influence[: estimated.size]
+    average = _average(panel, times, found)
+    common = len(panel.starts) == 1 and options.bin_before is None and options.bin_after is None
+    observed, counterfactual = _lines(panel, found, effects) if common else (None, None)
+    return Fit(
+        att=float(average @ effects),
+        effects=effects,
+        event_times=found,
+        periods=found + panel.starts[0] if common else None,
+        observed=observed,
+        counterfactual=counterfactual,
+        fit_rmse=float(np.sqrt(np.mean(effects[found < 0] ** 2))),
+        influence=average @ path_influence,
+        path_influence=path_influence,
+        n_obs=regression.n_obs,
+        n_parameters=regression.n_parameters,
+        details={
+            "coefficients": {
+                name: float(value)
+                for name, value in zip(options.covariates, regression.coefficients[estimated.size :], strict=True)
+            }
+        },
+    )
+
+
+def _average(panel: Panel, times: Indices, found: Indices) -> Array:
+    """Weights over event times that average the effects as the headline does: by target cell, or by persons."""
+    cells = panel.target & np.isfinite(panel.outcome)
+    weight = np.where(cells, 1.0 if panel.size is None else np.nan_to_num(panel.size), 0.0)
+    average = np.array([weight[times == time].sum() for time in found])
+    return np.asarray(average / average.sum())
+
+
+def _lines(panel: Panel, found: Indices, effects: Array) -> tuple[Array, Array]:
+    """Mean observed outcome of the treated by period and the same without the effect."""
+    columns = panel.outcome[panel.treated][:, found + panel.starts[0]]
+    observed = np.nanmean(columns, axis=0)
+    return observed, observed - effects
+
+
+METHOD = Method(
+    name="event_study",
+    summary="event study: an effect for each period, relative to the last one before the start",
+    fit=fit,
+    options=Options,
+    needs=("never_treated", "one_pre_period"),
+    keeps=frozenset({"period_shift", "unit_shift", "common_shift", "scale", "unit_order"}),
+    default_inference="cluster",
+    source="Sun & Abraham (2021), Journal of Econometrics 225(2), section 3.1",
+)

@@ -1,0 +1,123 @@
+"""Cluster-robust standard errors, the usual choice with many treated clusters, and badly wrong with one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import stats
+
+from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
+from evaluation.errors import EstimationError
+from evaluation.panel import Array, Panel
+from evaluation.regression import by_cluster
+from evaluation.result import Note, Value, number
+
+ENOUGH = 6
+"""At least this many treated and this many control clusters before these standard errors are a sensible choice."""
+
+
+def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
+    """CR1 variance, summed within clusters, with t quantiles of G − 1 degrees of freedom.
+
+    The small-sample factor is G/(G−1) × (N−1)/(N−K), where K leaves out the unit effects nested in the clusters.
+
+    Raises
+    ------
+    EstimationError
+        The estimator is not a regression.
+
+    References
+    ----------
+    Cameron & Miller (2015), Journal of Human Resources 50(2), eqs. (11)-(12).
+    """
+    fit = pipeline(panel)
+    error, degrees, factor = _standard_error(fit, panel)
+    quantile = float(stats.t.ppf(0.5 + level / 2.0, degrees))
+    details: dict[str, Value] = {"clusters": degrees + 1, "small_sample_factor": factor}
+    path: list[Array | None] = [None, None, None, None]
+    if fit.path_influence is not None:
+        sums = by_cluster(fit.path_influence, _clusters(panel))
+        errors = np.sqrt(factor * (sums**2).sum(axis=1))
+        errors = np.where(errors > 0, errors, np.nan)
+        p_values = 2.0 * stats.t.sf(np.abs(fit.effects / errors), degrees)
+        path = [errors, fit.effects - quantile * errors, fit.effects + quantile * errors, p_values]
+        details["pre_trend_wald"] = _wald(fit, factor * sums @ sums.T, degrees)
+    return Interval(
+        std_error=error,
+        lower=fit.att - quantile * error,
+        upper=fit.att + quantile * error,
+        p_value=_p_value(fit.att, error, degrees),
+        path_std_error=path[0],
+        path_lower=path[1],
+        path_upper=path[2],
+        path_p_value=path[3],
+        details=details,
+    )
+
+
+def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
+    """The p-value alone."""
+    fit = pipeline(panel)
+    error, degrees, _ = _standard_error(fit, panel)
+    return _p_value(fit.att, error, degrees)
+
+
+def _standard_error(fit: Fit, panel: Panel) -> tuple[float, int, float]:
+    if fit.influence is None:
+        raise EstimationError("cluster: cluster-robust standard errors exist for regressions (did, event_study) only")
+    sums = by_cluster(fit.influence, _clusters(panel))
+    count = sums.size
+    if count < 2:
+        raise EstimationError("cluster: only one cluster")
+    if fit.n_obs <= fit.n_parameters:
+        raise EstimationError("cluster: as many parameters as observations")
+    factor = count / (count - 1) * (fit.n_obs - 1) / (fit.n_obs - fit.n_parameters)
+    return math.sqrt(factor * float(sums @ sums)), count - 1, factor
+
+
+def _clusters(panel: Panel) -> Array:
+    assert panel.cluster is not None
+    return panel.cluster  # type: ignore[return-value]
+
+
+def _p_value(effect: float, error: float, degrees: int) -> float:
+    return float(2.0 * stats.t.sf(abs(effect) / error, degrees)) if error > 0 else math.nan
+
+
+def _wald(fit: Fit, covariance: Array, degrees: int) -> Value:
+    """F test that all effects before the start are zero, with (q, G − 1) degrees of freedom."""
+    before = (fit.event_times < 0) & (np.diag(covariance) > 0)
+    count = int(before.sum())
+    if count == 0 or np.linalg.matrix_rank(covariance[np.ix_(before, before)]) < count:
+        return None
+    effects = fit.effects[before]
+    statistic = float(effects @ np.linalg.solve(covariance[np.ix_(before, before)], effects)) / count
+    p_value = float(stats.f.sf(statistic, count, degrees))
+    return {"statistic": number(statistic), "p_value": number(p_value), "df1": count, "df2": degrees}
+
+
+def unsuited(panel: Panel) -> Note | None:
+    """Not valid with few treated or few control clusters."""
+    clusters = _clusters(panel)
+    treated = len(np.unique(clusters[panel.treated]))
+    controls = len(np.unique(clusters[~panel.treated]))
+    if treated >= ENOUGH and controls >= ENOUGH:
+        return None
+    if treated == 1:
+        text = "one treated unit: this standard error ignores the unit's own shock, so it is far too small"
+    elif treated < ENOUGH:
+        text = f"{treated} treated units: this standard error is too small with fewer than {ENOUGH}"
+    else:
+        text = f"{controls} controls: this standard error is too small with fewer than {ENOUGH}"
+    return Note("cluster_few_treated", f"Not valid here: {text}.", {"treated": treated, "controls": controls, "enough": ENOUGH})
+
+
+METHOD = Inference(
+    name="cluster",
+    summary="cluster-robust standard errors (CR1, t with G − 1); for many treated units only",
+    infer=infer,
+    test=test,
+    unsuited=unsuited,
+    source="Cameron & Miller (2015), Journal of Human Resources 50(2)",
+)

@@ -1,0 +1,130 @@
+"""Placebo inference for units of unequal size: each placebo is rescaled to the treated unit's expected noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.optimize import nnls
+
+from evaluation.contracts import Inference, Interval, Pipeline, Rng
+from evaluation.errors import EstimationError
+from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
+from evaluation.inference.placebo import from_placebos
+from evaluation.numerics import target_weights
+from evaluation.panel import Array, Panel
+from evaluation.result import Note
+
+
+def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
+    """Placebo effects rescaled by an estimated variance function a + b / size (or a + b × known sampling variance).
+
+    Parameters
+    ----------
+    panel : Panel
+        With `size` (persons per cell) or `noise` (sampling variance per cell).
+
+    Returns
+    -------
+    Interval
+        As `placebo`, of rescaled placebos; `details["variance"]` holds a, b and the factors' range.
+
+    Raises
+    ------
+    EstimationError
+        Neither sizes nor sampling variances are known, or too few controls.
+
+    References
+    ----------
+    Ferman & Pinto (2019), Review of Economics and Statistics 101(3), eqs. (4)-(6).
+    """
+    fit = pipeline(panel)
+    placebos = placebo_fits(pipeline, panel, rng)
+    factors, constant, slope = _factors(placebos, panel)
+    interval = from_placebos(fit, placebos, panel, level, factors)
+    variance = {
+        "constant": constant,
+        "slope": slope,
+        "smallest_factor": float(factors.min()),
+        "largest_factor": float(factors.max()),
+    }
+    return Interval(
+        std_error=interval.std_error,
+        lower=interval.lower,
+        upper=interval.upper,
+        p_value=interval.p_value,
+        path_std_error=interval.path_std_error,
+        path_lower=interval.path_lower,
+        path_upper=interval.path_upper,
+        path_p_value=interval.path_p_value,
+        notes=interval.notes,
+        details={**interval.details, "variance": {key: float(value) for key, value in variance.items()}},
+    )
+
+
+def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
+    """The p-value alone."""
+    placebos = placebo_fits(pipeline, panel, rng)
+    factors, _, _ = _factors(placebos, panel)
+    return rank_p_value(placebos.effects * factors, pipeline(panel).att)
+
+
+def _factors(placebos: Placebos, panel: Panel) -> tuple[Array, float, float]:
+    """(assignments,) factors √(v_treated / v_placebo), and the variance function's constant and slope."""
+    noise = _noise(panel)
+    weights, _ = target_weights(panel)
+    share = weights[panel.treated]
+    rows = np.array(placebos.assignments)
+    level = float((share**2).sum())
+    placebo_noise = (share**2 * noise[rows]).sum(axis=1)
+    own_noise = float((share**2) @ noise[panel.treated])
+    squares = placebos.effects**2
+    design = np.column_stack([np.full(squares.size, level), placebo_noise])
+    constant, slope = _variance_function(design, squares)
+    fitted = design @ np.array([constant, slope])
+    own = level * constant + own_noise * slope
+    if own <= 0 or (fitted <= 0).any():
+        return np.ones(squares.size), constant, slope
+    return np.sqrt(own / fitted), constant, slope
+
+
+def _variance_function(design: Array, squares: Array) -> tuple[float, float]:
+    """Non-negative least squares of squared placebos on (1, noise), reweighted: a square's variance grows with its mean squared."""
+    scale = np.maximum(np.abs(design).max(axis=0), 1e-300)
+    scaled = design / scale
+    weight = np.ones(squares.size)
+    solution = np.zeros(2)
+    for _ in range(10):
+        solution, _ = nnls(scaled * weight[:, None], squares * weight)
+        fitted = scaled @ solution
+        floor = 1e-3 * max(float(fitted.mean()), 1e-300)
+        weight = 1.0 / np.maximum(fitted, floor)
+        weight /= weight.mean()
+    return float(solution[0] / scale[0]), float(solution[1] / scale[1])
+
+
+def _noise(panel: Panel) -> Array:
+    """(units,) how noisy a unit's mean is: its mean sampling variance, or the mean of 1 / size, over the periods used."""
+    used = np.zeros(panel.n_periods, dtype=np.bool_)
+    used[: max(panel.starts)] = True
+    used |= panel.target.any(axis=0)
+    if panel.noise is not None:
+        return np.asarray(np.nanmean(panel.noise[:, used], axis=1))
+    if panel.size is None:
+        raise EstimationError(
+            "ferman_pinto: it needs the persons behind each cell (`size`) or their sampling variance (`noise`)"
+        )
+    return np.asarray(np.nanmean(1.0 / np.maximum(panel.size[:, used], 1.0), axis=1))
+
+
+def unsuited(panel: Panel) -> Note | None:
+    """Valid wherever it can be computed."""
+    return None
+
+
+METHOD = Inference(
+    name="ferman_pinto",
+    summary="placebos rescaled to the treated unit's size by a variance function a + b / size",
+    infer=infer,
+    test=test,
+    unsuited=unsuited,
+    source="Ferman & Pinto (2019), Review of Economics and Statistics 101(3)",
+)

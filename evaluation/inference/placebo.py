@@ -1,0 +1,162 @@
+"""Placebo inference: treat every control in turn, refit everything, and see how unusual the treated unit is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
+from evaluation.inference.draws import Placebos, as_large, critical_size, path_test, placebo_fits, rank_p_value
+from evaluation.panel import Array, Panel
+from evaluation.result import Note, Value, number, numbers
+
+POOR = 20.0
+"""A placebo whose pre-period mean squared gap is more than this multiple of the treated unit's is counted as poorly fitted:
+the widest of the cut-offs in Abadie, Diamond & Hainmueller (2010), section 3.4."""
+
+PERFECT = 0.01
+"""A pre-period gap below this share of the outcome's usual change from period to period is counted as a perfect fit, whose
+post/pre ratio rests on a denominator near zero."""
+
+
+def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
+    """Exhaustive refitting placebo test, with the interval by inverting it.
+
+    Parameters
+    ----------
+    panel : Panel
+        One or few treated units and many controls.
+
+    Returns
+    -------
+    Interval
+        `std_error` is the standard deviation of the placebo effects; the limits are infinite when there are too few
+        controls for any test at this level; `details["placebo"]` holds the distribution.
+
+    Raises
+    ------
+    EstimationError
+        Too few controls.
+
+    References
+    ----------
+    Abadie, Diamond & Hainmueller (2010), section 2.4 and 3.4; Firpo & Possebom (2018), Journal of Causal Inference 6(2),
+    section 3 (inversion); standard error: Arkhangelsky et al. (2021), Algorithm 4, over all controls instead of draws.
+    """
+    fit = pipeline(panel)
+    placebos = placebo_fits(pipeline, panel, rng)
+    return from_placebos(fit, placebos, panel, level, np.ones(len(placebos.fits)))
+
+
+def from_placebos(fit: Fit, placebos: Placebos, panel: Panel, level: float, factors: Array) -> Interval:
+    """The interval from placebo effects multiplied by `factors` (assignments,): 1 for equally noisy units."""
+    draws = placebos.effects * factors
+    paths = placebos.paths(fit.effects.size) * factors[:, None]
+    half = critical_size(draws, level)
+    deviation, lower, upper, p_values = path_test(paths, fit.effects, level)
+    notes: list[Note] = []
+    smallest = 1.0 / (1 + draws.size)
+    if not np.isfinite(half):
+        notes.append(
+            Note(
+                "too_few_placebos",
+                f"With {draws.size} placebos no p-value can be smaller than {smallest:.3f}, so there is no interval at this level.",
+                {"count": int(draws.size), "smallest_p": smallest, "level": level},
+            )
+        )
+    if placebos.failed:
+        notes.append(
+            Note(
+                "placebos_failed",
+                f"{placebos.failed} placebos could not be computed and are left out.",
+                {"count": placebos.failed},
+            )
+        )
+    if not placebos.exhaustive:
+        notes.append(
+            Note(
+                "placebos_sampled",
+                f"{draws.size} of all possible placebo assignments were drawn at random.",
+                {"count": int(draws.size)},
+            )
+        )
+    return Interval(
+        std_error=float(draws.std()),
+        lower=fit.att - half,
+        upper=fit.att + half,
+        p_value=rank_p_value(draws, fit.att),
+        path_std_error=deviation,
+        path_lower=lower,
+        path_upper=upper,
+        path_p_value=p_values,
+        notes=tuple(notes),
+        details={"placebo": _details(fit, placebos, draws, paths, panel)},
+    )
+
+
+def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
+    """The placebo p-value alone."""
+    return rank_p_value(placebo_fits(pipeline, panel, rng).effects, pipeline(panel).att)
+
+
+def _details(fit: Fit, placebos: Placebos, draws: Array, paths: Array, panel: Panel) -> Value:
+    names = [" + ".join(panel.units[row] for row in rows) for rows in placebos.assignments]
+    details: dict[str, Value] = {
+        "units": list(names),
+        "effects": numbers(draws.tolist()),
+        "treated_effect": fit.att,
+        "rank": 1 + as_large(draws, fit.att),
+        "count": 1 + int(draws.size),
+        "smallest_p": 1.0 / (1 + draws.size),
+        "sd": float(draws.std()),
+    }
+    if fit.periods is None or fit.fit_rmse is None:
+        return details
+    before = fit.event_times < 0
+    window = panel.target.any(axis=0)[fit.periods]
+    fits = np.array([np.nan if each.fit_rmse is None else each.fit_rmse for each in placebos.fits])
+    ratios = np.sqrt(np.mean(paths[:, window] ** 2, axis=1)) / np.maximum(np.abs(fits), 1e-300)
+    own_ratio = float(np.sqrt(np.mean(fit.effects[window] ** 2)) / max(fit.fit_rmse, 1e-300))
+    usual = float(np.nanmedian(np.abs(np.diff(panel.outcome[:, : int(before.sum())], axis=1)))) if before.sum() > 1 else 0.0
+    finite = np.isfinite(ratios)
+    details.update(
+        {
+            "ratios": numbers(ratios.tolist()),
+            "rmspe_pre": numbers(fits.tolist()),
+            "gaps": [numbers(row.tolist()) for row in paths],
+            "gap_periods": [panel.periods[index].label for index in fit.periods],
+            "treated_gaps": numbers(fit.effects.tolist()),
+            "treated_ratio": number(own_ratio),
+            "treated_rmspe_pre": fit.fit_rmse,
+            "rank_ratio": 1 + as_large(ratios[finite], own_ratio),
+            "p_ratio": rank_p_value(ratios[finite], own_ratio),
+            "poor_fit": int((fits**2 > POOR * fit.fit_rmse**2).sum()),
+            "perfect_fit": int((fits < PERFECT * usual).sum()),
+        }
+    )
+    return details
+
+
+def unsuited(panel: Panel) -> Note | None:
+    """Not valid when sizes differ much: small units have noisier placebos."""
+    if panel.size is None or not panel.treated.any():
+        return None
+    sizes = np.nanmean(panel.size, axis=1)
+    spread = float(np.nanmax(sizes) / max(float(np.nanmin(sizes)), 1e-300))
+    if spread <= 5.0:
+        return None
+    return Note(
+        "placebo_unequal_sizes",
+        f"The largest unit has {spread:.0f} times the persons of the smallest: small units have noisier placebos, which "
+        "`ferman_pinto` allows for.",
+        {"spread": spread},
+    )
+
+
+METHOD = Inference(
+    name="placebo",
+    summary="every control in turn is treated as if it were the one; the interval is what this test does not reject",
+    infer=infer,
+    test=test,
+    unsuited=unsuited,
+    source="Abadie, Diamond & Hainmueller (2010), Journal of the American Statistical Association 105(490), section 2.4",
+)
