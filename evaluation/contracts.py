@@ -160,9 +160,10 @@ class Interval:
 class Inference:
     """One way from a fit to an interval.
 
-    `infer(pipeline, panel, level, rng)` gives the interval; `test(pipeline, panel, rng)` only the p-value of no effect (what
-    the check that treats every unit in turn needs). `unsuited(panel)` gives the warning when the method is not valid in
-    this design, else None.
+    `infer(pipeline, panel, level, rng)` gives the interval; `test(pipeline, panel, rng)` only the p-value of no effect.
+    `test_each(pipeline, panel, start, rng)`, where it exists, gives that p-value for every row of a panel without treated
+    units as if it alone had been treated from `start`, sharing the refits. `unsuited(panel)` gives the warning when the
+    method is not valid in this design, else None.
     """
 
     name: str
@@ -171,3 +172,4 @@ class Inference:
     test: Callable[[Pipeline, Panel, Rng], float]
     unsuited: Callable[[Panel], Note | None]
     source: str
+    test_each: Callable[[Pipeline, Panel, int, Rng], Array] | None = None

@@ -102,7 +102,7 @@ class Panel:
     @property
     def starts(self) -> tuple[int, ...]:
         """The distinct first treated periods (indices) of the treated units, in order."""
-        return tuple(int(start) for start in np.unique(self.start[self.treated]))
+        return tuple(sorted(set(self.start[self.treated].tolist())))
 
     @property
     def after(self) -> Mask:
@@ -132,12 +132,13 @@ class Panel:
     def keep_units(self, keep: Mask | Sequence[int]) -> Panel:
         """The panel of some units only, in the order of the panel (mask) or of the indices given."""
         rows = np.asarray(keep)
-        if rows.dtype == np.bool_:
-            rows = np.flatnonzero(rows)
+        return self._rows(np.flatnonzero(rows) if rows.dtype == np.bool_ else rows, self.start)
+
+    def _rows(self, rows: Indices, start: Indices) -> Panel:
         return self._replace(
             outcome=self.outcome[rows],
-            units=tuple(self.units[row] for row in rows),
-            start=self.start[rows],
+            units=tuple([self.units[row] for row in rows.tolist()]),
+            start=start[rows],
             size=None if self.size is None else self.size[rows],
             noise=None if self.noise is None else self.noise[rows],
             cluster=None if self.cluster is None else self.cluster[rows],
@@ -172,13 +173,9 @@ class Panel:
         start = np.full(self.n_units, self.n_periods, dtype=np.int64)
         for row, first in starts.items():
             start[row] = first
-        assigned = self._replace(start=start)
-        dropped = list(without)
-        if not dropped:
-            return assigned
         keep = np.ones(self.n_units, dtype=np.bool_)
-        keep[dropped] = False
-        return assigned.keep_units(keep)
+        keep[list(without)] = False
+        return self._replace(start=start) if keep.all() else self._rows(np.flatnonzero(keep), start)
 
     def with_window(self, window: tuple[int, int] | None) -> Panel:
         """The same panel with another window (indices, inclusive) for the headline effect."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
+from scipy.special import fdtrc, stdtr, stdtrit
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
@@ -33,14 +33,14 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     """
     fit = pipeline(panel)
     error, degrees, factor = _standard_error(fit, panel)
-    quantile = float(stats.t.ppf(0.5 + level / 2.0, degrees))
+    quantile = float(stdtrit(degrees, 0.5 + level / 2.0))
     details: dict[str, Value] = {"clusters": degrees + 1, "small_sample_factor": factor}
     path: list[Array | None] = [None, None, None, None]
     if fit.path_influence is not None:
         sums = by_cluster(fit.path_influence, _clusters(panel))
         errors = np.sqrt(factor * (sums**2).sum(axis=1))
         errors = np.where(errors > 0, errors, np.nan)
-        p_values = 2.0 * stats.t.sf(np.abs(fit.effects / errors), degrees)
+        p_values = 2.0 * stdtr(degrees, -np.abs(fit.effects / errors))
         path = [errors, fit.effects - quantile * errors, fit.effects + quantile * errors, p_values]
         details["pre_trend_wald"] = _wald(fit, factor * sums @ sums.T, degrees)
     return Interval(
@@ -82,7 +82,7 @@ def _clusters(panel: Panel) -> Array:
 
 
 def _p_value(effect: float, error: float, degrees: int) -> float:
-    return float(2.0 * stats.t.sf(abs(effect) / error, degrees)) if error > 0 else math.nan
+    return float(2.0 * stdtr(degrees, -abs(effect) / error)) if error > 0 else math.nan
 
 
 def _wald(fit: Fit, covariance: Array, degrees: int) -> Value:
@@ -93,7 +93,7 @@ def _wald(fit: Fit, covariance: Array, degrees: int) -> Value:
         return None
     effects = fit.effects[before]
     statistic = float(effects @ np.linalg.solve(covariance[np.ix_(before, before)], effects)) / count
-    p_value = float(stats.f.sf(statistic, count, degrees))
+    p_value = float(fdtrc(count, degrees, statistic))
     return {"statistic": number(statistic), "p_value": number(p_value), "df1": count, "df2": degrees}
 
 

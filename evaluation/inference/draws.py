@@ -93,6 +93,11 @@ def _assignments(controls: list[int], starts: list[int], rng: Rng) -> tuple[list
     return sorted(seen), False
 
 
+def each_in_turn(pipeline: Pipeline, panel: Panel, start: int) -> Array:
+    """(units,) effect of each row as if it alone had been treated from `start`, all others serving as controls."""
+    return np.array([pipeline(panel.assign({row: start})).att for row in range(panel.n_units)])
+
+
 def as_large(draws: Array, value: float) -> int:
     """How many draws are at least as large as `value` in size; equal up to rounding counts as equal."""
     slack = 1e-9 * max(abs(value), float(np.max(np.abs(draws), initial=0.0)))

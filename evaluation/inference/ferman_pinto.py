@@ -7,7 +7,7 @@ from scipy.optimize import nnls
 
 from evaluation.contracts import Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
+from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, rank_p_value
 from evaluation.inference.placebo import from_placebos
 from evaluation.numerics import target_weights
 from evaluation.panel import Array, Panel
@@ -67,23 +67,36 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     return rank_p_value(placebos.effects * factors, pipeline(panel).att)
 
 
+def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
+    """(units,) p-values when each unit in turn is the treated one; the refits are shared, the rescaling is each unit's own."""
+    effects = each_in_turn(pipeline, panel, start)
+    noise = _noise(panel.assign({0: start}))
+    design = np.column_stack([np.ones(effects.size), noise])
+    p_values = np.empty(effects.size)
+    for row in range(effects.size):
+        others = np.delete(np.arange(effects.size), row)
+        factors, _, _ = _rescale(design[others], effects[others], design[row])
+        p_values[row] = rank_p_value(effects[others] * factors, effects[row])
+    return p_values
+
+
 def _factors(placebos: Placebos, panel: Panel) -> tuple[Array, float, float]:
     """(assignments,) factors √(v_treated / v_placebo), and the variance function's constant and slope."""
     noise = _noise(panel)
-    weights, _ = target_weights(panel)
-    share = weights[panel.treated]
+    share = target_weights(panel)[0][panel.treated]
     rows = np.array(placebos.assignments)
     level = float((share**2).sum())
-    placebo_noise = (share**2 * noise[rows]).sum(axis=1)
-    own_noise = float((share**2) @ noise[panel.treated])
-    squares = placebos.effects**2
-    design = np.column_stack([np.full(squares.size, level), placebo_noise])
-    constant, slope = _variance_function(design, squares)
-    fitted = design @ np.array([constant, slope])
-    own = level * constant + own_noise * slope
-    if own <= 0 or (fitted <= 0).any():
-        return np.ones(squares.size), constant, slope
-    return np.sqrt(own / fitted), constant, slope
+    design = np.column_stack([np.full(len(rows), level), (share**2 * noise[rows]).sum(axis=1)])
+    return _rescale(design, placebos.effects, np.array([level, float((share**2) @ noise[panel.treated])]))
+
+
+def _rescale(design: Array, effects: Array, own: Array) -> tuple[Array, float, float]:
+    """Factors for placebos with rows `design` (1, noise) toward a unit with row `own`, after fitting the variance function."""
+    solution = np.array(_variance_function(design, effects**2))
+    fitted, wanted = design @ solution, float(own @ solution)
+    if wanted <= 0 or (fitted <= 0).any():
+        return np.ones(effects.size), float(solution[0]), float(solution[1])
+    return np.sqrt(wanted / fitted), float(solution[0]), float(solution[1])
 
 
 def _variance_function(design: Array, squares: Array) -> tuple[float, float]:
@@ -127,4 +140,5 @@ METHOD = Inference(
     test=test,
     unsuited=unsuited,
     source="Ferman & Pinto (2019), Review of Economics and Statistics 101(3)",
+    test_each=test_each,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
-from evaluation.inference.draws import Placebos, as_large, critical_size, path_test, placebo_fits, rank_p_value
+from evaluation.inference.draws import Placebos, as_large, critical_size, each_in_turn, path_test, placebo_fits, rank_p_value
 from evaluation.panel import Array, Panel
 from evaluation.result import Note, Value, number, numbers
 
@@ -98,6 +98,15 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     return rank_p_value(placebo_fits(pipeline, panel, rng).effects, pipeline(panel).att)
 
 
+def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
+    """(units,) p-values when each unit in turn is the treated one and the others are its placebos.
+
+    The refits are shared: a pretended unit stays among the controls of the others, since nothing happened to it.
+    """
+    effects = each_in_turn(pipeline, panel, start)
+    return np.array([rank_p_value(np.delete(effects, row), effects[row]) for row in range(effects.size)])
+
+
 def _details(fit: Fit, placebos: Placebos, draws: Array, paths: Array, panel: Panel) -> Value:
     names = [" + ".join(panel.units[row] for row in rows) for rows in placebos.assignments]
     details: dict[str, Value] = {
@@ -159,4 +168,5 @@ METHOD = Inference(
     test=test,
     unsuited=unsuited,
     source="Abadie, Diamond & Hainmueller (2010), Journal of the American Statistical Association 105(490), section 2.4",
+    test_each=test_each,
 )

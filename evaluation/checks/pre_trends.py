@@ -1,0 +1,52 @@
+"""Did the comparison follow the treated unit before the start?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evaluation.inference.draws import rank_p_value
+from evaluation.result import CheckResult
+from evaluation.study import Study
+
+WARNS, FAILS = 0.10, 0.05
+"""p-values: how unusual the treated unit's pre-period gaps are among the placebos'."""
+
+
+def check(study: Study) -> CheckResult:
+    """Rank the treated unit's root mean square pre-period gap among those of the placebos.
+
+    For difference-in-differences this is a joint test of parallel trends that is valid with one treated unit; for synthetic
+    methods, which fit the pre-periods, it says whether the fit is worse than usual.
+
+    References
+    ----------
+    Abadie, Diamond & Hainmueller (2015), American Journal of Political Science 59(2), section 4; Roth (2022), American
+    Economic Review: Insights 4(3), on what passing such a test does not show.
+    """
+    placebo = study.placebo
+    if placebo is None or "rmspe_pre" not in placebo:
+        return CheckResult("pre_trends", "not_run", reason="no_placebos")
+    before = [each for each in study.headline.path if each.event_time < 0 and each.effect is not None]
+    # a reference period is zero by construction and tells nothing
+    gaps = [(abs(each.effect or 0.0), each.period, each.effect) for each in before]
+    if sum(gap > 0 for gap, _, _ in gaps) < 2:
+        return CheckResult("pre_trends", "not_run", reason="few_periods")
+    own = float(placebo["treated_rmspe_pre"])
+    draws = np.array([value for value in placebo["rmspe_pre"] if value is not None])
+    p_value = rank_p_value(draws, own)
+    largest = max(gaps)
+    return CheckResult(
+        "pre_trends",
+        "failed" if p_value <= FAILS else "warns" if p_value <= WARNS else "passed",
+        value=p_value,
+        threshold=WARNS,
+        facts={
+            "p_value": p_value,
+            "statistic": own,
+            "median": float(np.median(draws)),
+            "largest": largest[2],
+            "largest_period": largest[1],
+            "n_pre": len(before),
+            "method": study.headline.method,
+        },
+    )

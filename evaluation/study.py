@@ -1,0 +1,209 @@
+"""One estimator on one panel, from names to an Estimate; and the Study that checks look at."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
+from evaluation.cycle import ADJUSTMENTS
+from evaluation.errors import EstimationError, UsageError
+from evaluation.estimators import ESTIMATORS
+from evaluation.inference import INFERENCES
+from evaluation.inference.cluster import ENOUGH
+from evaluation.numerics import target_weights
+from evaluation.panel import Panel
+from evaluation.result import Estimate, Note, PeriodEffect, Value, named, number
+from evaluation.spec.options import named_choice, validated_options
+
+
+def estimate(
+    panel: Panel,
+    method: str,
+    *,
+    adjust: str = "none",
+    inference: str = "default",
+    level: float = 0.95,
+    seed: int = 0,
+    **options: Any,
+) -> Estimate:
+    """The effect by one estimator, with its uncertainty.
+
+    Parameters
+    ----------
+    panel : Panel
+        Who was treated from when, and every outcome.
+    method, adjust, inference : str
+        Names of the estimator, the adjustment for the business cycle and the inference; `default` inference is chosen by the
+        design (see `default_inference`).
+    level : float
+        Of the intervals, between 0.5 and 1.
+    seed : int
+        Of everything that draws at random.
+    **options
+        Options of the estimator: `evaluate --methods NAME` lists them.
+
+    Returns
+    -------
+    Estimate
+        Plain values, in the outcome's unit.
+
+    Raises
+    ------
+    UsageError
+        A name or an option that does not exist.
+    EstimationError
+        The estimator, or the inference, cannot be computed from this panel.
+    """
+    if not (isinstance(level, float) and 0.5 < level < 1.0):
+        raise UsageError("`level` must lie between 0.5 and 1, for example 0.95")
+    pipeline = make_pipeline(method, adjust, options)
+    return run_pipeline(pipeline, panel, inference, level, seed)
+
+
+def make_pipeline(method: str, adjust: str, options: Mapping[str, Any]) -> Pipeline:
+    """Adjustment and estimator as one function, from their names; raises UsageError for names or options that do not exist."""
+    estimator = named_choice("estimator", method, ESTIMATORS)
+    adjustment = named_choice("adjustment", adjust, ADJUSTMENTS)
+    return Pipeline(estimator, validated_options(estimator, options), adjustment, adjustment.options())
+
+
+def run_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float, seed: int) -> Estimate:
+    """Fit, infer, and put both into plain values."""
+    chosen = choose_inference(pipeline, panel, inference)
+    fit = pipeline(panel)
+    interval = chosen.infer(pipeline, panel, level, stream(seed, f"{chosen.name}/{pipeline.method.name}"))
+    warning = chosen.unsuited(panel)
+    notes = (*fit.notes, *interval.notes, *((warning,) if warning else ()))
+    return _estimate(pipeline, chosen, panel, fit, interval, level, notes)
+
+
+def choose_inference(pipeline: Pipeline, panel: Panel, name: str) -> Inference:
+    """The inference named, or for `default` the one that fits the design."""
+    if name == "default":
+        name = default_inference(pipeline, panel)
+    return named_choice("inference", name, INFERENCES)
+
+
+def default_inference(pipeline: Pipeline, panel: Panel) -> str:
+    """Fewer than six treated clusters: placebos, rescaled by size where sizes are known; else the estimator's own."""
+    assert panel.cluster is not None
+    treated = len(np.unique(panel.cluster[panel.treated]))
+    controls = len(np.unique(panel.cluster[~panel.treated]))
+    if treated >= ENOUGH and controls >= ENOUGH:
+        return pipeline.method.default_inference
+    return "placebo" if panel.size is None and panel.noise is None else "ferman_pinto"
+
+
+def stream(seed: int, name: str) -> Rng:
+    """The random stream of one use: derived from the seed and a name, so that a new use does not move the others' draws."""
+    return np.random.Generator(np.random.PCG64([seed, zlib.crc32(name.encode())]))
+
+
+def _estimate(
+    pipeline: Pipeline,
+    inference: Inference,
+    panel: Panel,
+    fit: Fit,
+    interval: Interval,
+    level: float,
+    notes: tuple[Note, ...],
+) -> Estimate:
+    baseline = _baseline(panel, fit)
+    unit_weights = {} if fit.unit_weights is None else named(panel.units, fit.unit_weights.tolist(), 1e-6)
+    labels = [period.label for period in panel.periods]
+    time_weights = {} if fit.time_weights is None else named(labels, fit.time_weights.tolist(), 1e-6)
+    details: dict[str, Value] = {**fit.details, **interval.details}
+    if fit.fit_rmse is not None:
+        details["rmspe_pre"] = fit.fit_rmse
+    if not math.isfinite(fit.att):
+        raise EstimationError(f"{pipeline.method.name}: the effect is not a number; is a treated cell missing in the window?")
+    return Estimate(
+        method=pipeline.method.name,
+        adjust=pipeline.adjustment.name,
+        inference=inference.name,
+        effect=fit.att,
+        std_error=number(interval.std_error),
+        lower=number(interval.lower),
+        upper=number(interval.upper),
+        level=level,
+        p_value=number(interval.p_value),
+        baseline=number(baseline),
+        percent=number(100.0 * fit.att / abs(baseline)) if baseline else None,
+        path=_path(panel, fit, interval),
+        unit_weights=unit_weights,
+        time_weights=time_weights,
+        n_units=panel.n_units,
+        n_treated=int(panel.treated.sum()),
+        n_periods=panel.n_periods,
+        notes=notes,
+        details=details,
+    )
+
+
+def _baseline(panel: Panel, fit: Fit) -> float:
+    """Mean over the window of what would have happened without treatment."""
+    if fit.counterfactual is not None and fit.periods is not None:
+        window = target_weights(panel)[1][fit.periods]
+        used = window > 0
+        return float(window[used] @ fit.counterfactual[used])
+    cells = panel.target & np.isfinite(panel.outcome)
+    weight = np.where(cells, 1.0 if panel.size is None else np.nan_to_num(panel.size), 0.0)
+    return float((weight * np.nan_to_num(panel.outcome)).sum() / weight.sum()) - fit.att
+
+
+def _path(panel: Panel, fit: Fit, interval: Interval) -> tuple[PeriodEffect, ...]:
+    def at(values: Any, index: int) -> float | None:
+        return None if values is None else number(values[index])
+
+    return tuple(
+        PeriodEffect(
+            period="" if fit.periods is None else panel.periods[int(fit.periods[index])].label,
+            event_time=int(fit.event_times[index]),
+            effect=number(fit.effects[index]),
+            std_error=at(interval.path_std_error, index),
+            lower=at(interval.path_lower, index),
+            upper=at(interval.path_upper, index),
+            p_value=at(interval.path_p_value, index),
+            observed=at(fit.observed, index),
+            counterfactual=at(fit.counterfactual, index),
+        )
+        for index in range(fit.effects.size)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The headline and everything a check may want to refit.
+
+    `placebo` is the headline's placebo distribution (`details["placebo"]`), None where there is none.
+    """
+
+    panel: Panel
+    pipeline: Pipeline
+    inference: Inference
+    headline: Estimate
+    estimates: tuple[Estimate, ...]
+    level: float
+    seed: int
+
+    @property
+    def placebo(self) -> dict[str, Any] | None:
+        """The headline's placebo distribution, or None."""
+        found = self.headline.details.get("placebo")
+        return dict(found) if isinstance(found, dict) else None
+
+    @property
+    def spread(self) -> float | None:
+        """The standard error the checks measure changes in: the placebo standard deviation where there is one."""
+        found = self.placebo
+        return float(found["sd"]) if found else self.headline.std_error
+
+    def rng(self, name: str) -> Rng:
+        """A random stream of its own for `name`."""
+        return stream(self.seed, name)
