@@ -10,9 +10,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from evaluation.errors import listed
 from evaluation.panel import Array, Indices
@@ -20,6 +21,8 @@ from evaluation.periods import PER_YEAR, Frequency, Period, parse_period
 
 if TYPE_CHECKING:
     import narwhals as nw
+
+Scalar = TypeVar("Scalar", np.int64, np.float64)
 
 MOST_PERIODS = 20_000
 """More different values than this in the time column cannot be periods of a panel; it is the wrong column."""
@@ -147,7 +150,7 @@ def numbers(column: Any, name: str) -> Numbers:
         return Numbers(empty)
     numeric = (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_decimal)
     if any(test(kind) for test in numeric):
-        values = np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+        values = _numpy(pc.cast(column, pa.float64(), safe=False), np.float64, np.nan)
         infinite = int(np.isinf(values).sum())
         if infinite:
             what = f"{infinite:,} of {len(values):,} rows are infinite"
@@ -177,13 +180,27 @@ def sorted_names(labels: Iterable[str]) -> list[str]:
 def distinct(column: Any) -> tuple[list[Any], Indices]:
     """The distinct values and, (rows,), which of them each row holds: -1 for null."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     if pa.types.is_null(column.type):
         return [], np.full(len(column), -1, dtype=np.int64)
     encoded = column.dictionary_encode()
-    codes = pc.fill_null(encoded.indices.cast(pa.int64()), -1)
-    return encoded.dictionary.to_pylist(), np.asarray(codes.to_numpy(zero_copy_only=False), dtype=np.int64)
+    return encoded.dictionary.to_pylist(), _numpy(encoded.indices.cast(pa.int64()), np.int64, -1)
+
+
+def _numpy(column: Any, kind: type[Scalar], absent: float) -> npt.NDArray[Scalar]:
+    """An Arrow array of int64 or float64 as numpy, with `absent` for null.
+
+    Arrow's own `to_numpy` imports pandas, which costs half a second; the buffers are there for the taking.
+    """
+    validity, content = column.buffers()
+    rows = slice(column.offset, column.offset + len(column))
+    if content is None or not len(column):
+        return np.full(len(column), absent, dtype=kind)
+    values = np.frombuffer(content, dtype=kind)[rows]
+    if not column.null_count:
+        return values
+    known = np.unpackbits(np.frombuffer(validity, dtype=np.uint8), bitorder="little")[rows]
+    return np.where(known.astype(np.bool_), values, kind(absent))
 
 
 def name_of(value: object) -> str:
