@@ -117,7 +117,9 @@ def common_start(panel: Panel, method: str) -> int:
         raise EstimationError(f"{method}: every unit is treated, so there is nothing to compare with")
     if len(panel.starts) > 1:
         labels = ", ".join(panel.periods[start].label for start in panel.starts)
-        raise EstimationError(f"{method}: the treated units start at different times ({labels}); it needs one common start")
+        raise EstimationError(
+            f"{method}: the treated units start at different times ({labels}); it needs one common start"
+        )
     start = panel.starts[0]
     if start == 0:
         raise EstimationError(f"{method}: no period before the start")
@@ -153,7 +155,9 @@ class Contrast:
     fit_rmse: float
 
 
-def contrast(outcome: Array, treated: Array, controls: Array, before: Array | None, window: Array, start: int) -> Contrast:
+def contrast(
+    outcome: Array, treated: Array, controls: Array, before: Array | None, window: Array, start: int
+) -> Contrast:
     """Evaluate the contrast.
 
     Parameters
@@ -190,10 +194,12 @@ def complete_units(panel: Panel, method: str) -> tuple[Panel, tuple[str, ...]]:
     broken = panel.treated & ~complete
     if broken.any():
         names = ", ".join(panel.units[row] for row in np.flatnonzero(broken))
-        raise EstimationError(f"{method}: the treated unit {names} lacks an observation in some period; it needs all of them")
+        raise EstimationError(
+            f"{method}: the treated unit {names} lacks an observation in some period; it needs all of them"
+        )
     if not (complete & ~panel.treated).any():
         raise EstimationError(f"{method}: no control is observed in every period")
-    return panel.keep_units(complete), tuple(panel.units[row] for row in np.flatnonzero(~complete))
+    return panel.keep_units(np.asarray(complete)), tuple(panel.units[row] for row in np.flatnonzero(~complete))
 
 
 def spread(weights: Array, kept: Panel, full: Panel) -> Array:

@@ -78,8 +78,10 @@ class Panel:
         if self.region is not None:
             _freeze(self, "region", np.asarray(self.region, dtype=np.int64), shape[:1])
         for name, shapes in (("covariates", (shape[:1], shape)), ("cycle", (shape[1:], shape))):
-            frozen = {key: _frozen(key, np.asarray(value, dtype=np.float64), *shapes)
-                      for key, value in getattr(self, name).items()}
+            frozen = {
+                key: _frozen(key, np.asarray(value, dtype=np.float64), *shapes)
+                for key, value in getattr(self, name).items()
+            }
             object.__setattr__(self, name, MappingProxyType(frozen))
 
     # ------------------------------------------------------------------ what it says

@@ -9,6 +9,7 @@ import numpy as np
 from evaluation.errors import EstimationError, did_you_mean
 from evaluation.panel import Array, Indices, Mask, Panel
 
+
 def residual_maker(n_periods: int, observed: Mask, trends: bool) -> Array:
     """The (periods, periods) projection that removes a unit's own mean (and linear trend) over its observed periods."""
     maker = np.zeros((n_periods, n_periods))
@@ -70,7 +71,9 @@ class Regression:
     n_parameters: int
 
 
-def two_way_regression(outcome: Array, regressors: Array, *, trends: bool = False, names: tuple[str, ...] = ()) -> Regression:
+def two_way_regression(
+    outcome: Array, regressors: Array, *, trends: bool = False, names: tuple[str, ...] = ()
+) -> Regression:
     """Regress (units, periods) outcomes on (k, units, periods) regressors with unit and period effects.
 
     Cells with a missing outcome or regressor are left out.
@@ -145,6 +148,8 @@ def covariate_stack(panel: Panel, names: tuple[str, ...]) -> Array:
             raise EstimationError(f"no covariate '{name}' in the panel{did_you_mean(name, panel.covariates)}")
         values = panel.covariates[name]
         if values.ndim == 1:
-            raise EstimationError(f"the covariate '{name}' does not change over time, so unit effects already hold it constant")
+            raise EstimationError(
+                f"the covariate '{name}' does not change over time, so unit effects already hold it constant"
+            )
         layers[index] = values
     return layers

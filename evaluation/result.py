@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 Text: TypeAlias = dict[str, str]
 """A text by language code, e.g. {"da": "...", "en": "..."}."""
 
-Value: TypeAlias = str | int | float | bool | None | list["Value"] | dict[str, "Value"]
+Value: TypeAlias = str | int | float | bool | list["Value"] | dict[str, "Value"] | None
 """What JSON can hold."""
 
 Status: TypeAlias = Literal["passed", "warns", "failed", "not_run"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import zlib
 from collections.abc import Mapping
@@ -121,8 +122,13 @@ def _estimate(
     details: dict[str, Value] = {**fit.details, **interval.details}
     if fit.fit_rmse is not None:
         details["rmspe_pre"] = fit.fit_rmse
+    chosen = _changed_options(pipeline.options)
+    if chosen:
+        details["label"] = "+".join(chosen)
     if not math.isfinite(fit.att):
-        raise EstimationError(f"{pipeline.method.name}: the effect is not a number; is a treated cell missing in the window?")
+        raise EstimationError(
+            f"{pipeline.method.name}: the effect is not a number; is a treated cell missing in the window?"
+        )
     return Estimate(
         method=pipeline.method.name,
         adjust=pipeline.adjustment.name,
@@ -144,6 +150,14 @@ def _estimate(
         notes=notes,
         details=details,
     )
+
+
+def _changed_options(options: Any) -> list[str]:
+    """The names of the options that differ from their defaults: what tells two uses of one estimator apart."""
+    plain = type(options)()
+    return [
+        each.name for each in dataclasses.fields(options) if getattr(options, each.name) != getattr(plain, each.name)
+    ]
 
 
 def _baseline(panel: Panel, fit: Fit) -> float:

@@ -64,8 +64,14 @@ def _design(headline: Estimate) -> Note:
     if headline.n_treated == 1:
         return Note("one_treated", "One treated unit can reach level 3 of 5 at most.", {"possible": 3})
     if headline.n_treated < FEW_TREATED:
-        return Note("few_treated", f"{headline.n_treated} treated units can reach level 3 of 5.", {"treated": headline.n_treated})
-    return Note("many_treated", f"{headline.n_treated} treated units can reach level 4 of 5.", {"treated": headline.n_treated})
+        return Note(
+            "few_treated",
+            f"{headline.n_treated} treated units can reach level 3 of 5.",
+            {"treated": headline.n_treated},
+        )
+    return Note(
+        "many_treated", f"{headline.n_treated} treated units can reach level 4 of 5.", {"treated": headline.n_treated}
+    )
 
 
 def _direction(headline: Estimate) -> Literal["higher", "lower", "unclear"]:

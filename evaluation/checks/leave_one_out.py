@@ -20,7 +20,9 @@ def check(study: Study) -> CheckResult:
     Abadie, Diamond & Hainmueller (2015), American Journal of Political Science 59(2), section 4 ("leave-one-out").
     """
     panel = study.panel
-    used = [row for row, name in enumerate(panel.units) if name in study.headline.unit_weights and not panel.treated[row]]
+    used = [
+        row for row, name in enumerate(panel.units) if name in study.headline.unit_weights and not panel.treated[row]
+    ]
     if not used:
         used = [int(row) for row in np.flatnonzero(~panel.treated)]
     if len(used) < 2 or study.spread is None or study.spread <= 0:

@@ -11,9 +11,9 @@ from pydantic import Field
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError
 from evaluation.numerics import common_start, contrast, target_weights
-from evaluation.panel import Array, Panel
+from evaluation.panel import Array, Mask, Panel
 from evaluation.regression import Regression, covariate_stack, two_way_regression, used_outcome
-from evaluation.result import Note
+from evaluation.result import Note, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,9 @@ class Options:
     """What can be chosen for `did`."""
 
     covariates: Annotated[tuple[str, ...], Field(description="covariates that vary over time, held constant")] = ()
-    unit_trends: Annotated[bool, Field(description="also a linear trend of each unit; it can eat a growing effect")] = False
+    unit_trends: Annotated[bool, Field(description="also a linear trend of each unit; it can eat a growing effect")] = (
+        False
+    )
 
 
 def fit(panel: Panel, options: Options) -> Fit:
@@ -52,14 +54,14 @@ def fit(panel: Panel, options: Options) -> Fit:
     unequally, some negatively: de Chaisemartin & D'Haultfœuille (2020), American Economic Review 110(9), theorem 1.
     """
     outcome = used_outcome(panel)
-    used = np.isfinite(outcome).any(axis=0)
+    used = np.asarray(np.isfinite(outcome).any(axis=0))
     complete = bool(np.isfinite(outcome[:, used]).all())
     if len(panel.starts) == 1 and complete and not options.covariates and not options.unit_trends:
         return _contrast_fit(panel, common_start(panel, "did"), used)
     return _regression_fit(panel, outcome, options)
 
 
-def _contrast_fit(panel: Panel, start: int, used: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Fit:
+def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
     treated, window = target_weights(panel)
     controls = (~panel.treated) / float((~panel.treated).sum())
     before = np.where((np.arange(panel.n_periods) < start) & used, 1.0, 0.0)
@@ -96,7 +98,9 @@ def _regression_fit(panel: Panel, outcome: Array, options: Options) -> Fit:
     names = ("treated", *options.covariates)
     regressors = np.concatenate([panel.target.astype(np.float64)[None], covariate_stack(panel, options.covariates)])
     regression = two_way_regression(outcome, regressors, trends=options.unit_trends, names=names)
-    coefficients = {name: float(value) for name, value in zip(names, regression.coefficients, strict=True)}
+    coefficients: dict[str, Value] = {
+        name: float(value) for name, value in zip(names, regression.coefficients, strict=True)
+    }
     if len(panel.starts) == 1:
         return _with_path(panel, regression, coefficients)
     note = Note(
@@ -116,7 +120,7 @@ def _regression_fit(panel: Panel, outcome: Array, options: Options) -> Fit:
     )
 
 
-def _with_path(panel: Panel, regression: Regression, coefficients: dict[str, float]) -> Fit:
+def _with_path(panel: Panel, regression: Regression, coefficients: dict[str, Value]) -> Fit:
     """The treated cells' residual plus coefficient is their gap to the counterfactual; its mean over the window is the effect."""
     start = common_start(panel, "did")
     att = float(regression.coefficients[0])

@@ -20,10 +20,12 @@ class Options:
     """What can be chosen for `event_study`."""
 
     covariates: Annotated[tuple[str, ...], Field(description="covariates that vary over time, held constant")] = ()
-    reference: Annotated[int, Field(lt=0, description="event time of the reference period; -1 is the last one before")] = -1
-    bin_before: Annotated[
-        int | None, Field(lt=0, description="event times this early or earlier share one effect")
-    ] = None
+    reference: Annotated[
+        int, Field(lt=0, description="event time of the reference period; -1 is the last one before")
+    ] = -1
+    bin_before: Annotated[int | None, Field(lt=0, description="event times this early or earlier share one effect")] = (
+        None
+    )
     bin_after: Annotated[int | None, Field(ge=0, description="event times this late or later share one effect")] = None
 
     def __post_init__(self) -> None:
@@ -107,7 +109,9 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
     covariates = covariate_stack(panel, options.covariates)
     dummies = (times[None] == estimated[:, None, None]) & panel.treated[None, :, None]
     names = (*(f"event time {time}" for time in estimated), *options.covariates)
-    regression = two_way_regression(panel.outcome, np.concatenate([dummies.astype(np.float64), covariates]), names=names)
+    regression = two_way_regression(
+        panel.outcome, np.concatenate([dummies.astype(np.float64), covariates]), names=names
+    )
     place = np.searchsorted(found, estimated)
     effects = np.zeros(found.size)
     effects[place] = regression.coefficients[: estimated.size]

@@ -41,14 +41,18 @@ class Options:
     demeaned: Annotated[bool, Field(description="compare deviations from each unit's own pre-period mean")] = False
     predictors: Annotated[
         tuple[Predictor, ...],
-        Field(description="match these instead of the outcome of every pre-period: { column = ..., periods = [first, last] }"),
+        Field(
+            description="match these instead of the outcome of every pre-period: { column = ..., periods = [first, last] }"
+        ),
     ] = ()
     covariates: Annotated[
         tuple[str, ...], Field(description="short for predictors: the mean of each covariate over all pre-periods")
     ] = ()
     v: Annotated[
         Literal["nested", "equal", "inverse_variance"] | tuple[float, ...],
-        Field(description="how predictors are weighted: searched for the best pre-period fit, equally, or given in order"),
+        Field(
+            description="how predictors are weighted: searched for the best pre-period fit, equally, or given in order"
+        ),
     ] = "nested"
     loss_periods: Annotated[
         tuple[int | str, int | str] | None,
@@ -137,10 +141,8 @@ def gaps(panel: Panel, options: Options) -> Array:
     return np.asarray(target - columns @ simplex_least_squares(columns, target))
 
 
-def _predictor_weights(
-    panel: Panel, options: Options, treated: Array, start: int
-) -> tuple[Array, dict[str, object]]:
-    from evaluation.estimators import predictor_weights as search
+def _predictor_weights(panel: Panel, options: Options, treated: Array, start: int) -> tuple[Array, dict[str, object]]:
+    import evaluation.estimators.predictor_weights as search
 
     chosen = (*options.predictors, *(Predictor(name) for name in options.covariates))
     names = [_name(predictor) for predictor in chosen]
@@ -149,7 +151,9 @@ def _predictor_weights(
     x1, x0 = values @ treated, values[:, rows]
     if not np.isfinite(values[:, rows | panel.treated]).all():
         broken = [name for name, row in zip(names, values, strict=True) if not np.isfinite(row).all()]
-        raise EstimationError(f"synthetic_control: the predictor {', '.join(broken)} is missing for some unit in its periods")
+        raise EstimationError(
+            f"synthetic_control: the predictor {', '.join(broken)} is missing for some unit in its periods"
+        )
     first, last = _span(panel, options.loss_periods, start, "loss_periods")
     z1, z0 = (treated @ panel.outcome)[first : last + 1], panel.outcome[rows, first : last + 1].T
     if options.v == "nested":
@@ -163,7 +167,9 @@ def _predictor_weights(
         else:
             v = np.asarray(options.v, dtype=np.float64)
             if v.size != len(chosen) or (v < 0).any() or v.sum() <= 0:
-                raise EstimationError(f"synthetic_control: `v` needs {len(chosen)} weights, none negative and not all zero")
+                raise EstimationError(
+                    f"synthetic_control: `v` needs {len(chosen)} weights, none negative and not all zero"
+                )
         omega = search.given_v(x1, x0, v)
     details: dict[str, object] = {
         "predictors": names,

@@ -10,7 +10,15 @@ from pydantic import Field
 
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import common_start, complete_units, contrast, dropped_note, simplex_least_squares, spread, target_weights
+from evaluation.numerics import (
+    common_start,
+    complete_units,
+    contrast,
+    dropped_note,
+    simplex_least_squares,
+    spread,
+    target_weights,
+)
 from evaluation.panel import Array, Panel
 
 
@@ -20,7 +28,9 @@ class Options:
 
     stopping: Annotated[
         Literal["exact", "paper"],
-        Field(description="`exact` solves for the weights; `paper` stops early and drops small weights, as the authors' program does"),
+        Field(
+            description="`exact` solves for the weights; `paper` stops early and drops small weights, as the authors' program does"
+        ),
     ] = "exact"
 
 
@@ -110,12 +120,16 @@ def _exact(columns: Array, target: Array, zeta: float, tolerance: float) -> Arra
 
 def _frank_wolfe(columns: Array, target: Array, zeta: float, tolerance: float) -> Array:
     """The authors' solver: Frank-Wolfe for 100 steps, drop weights below a quarter of the largest, then on to the tolerance."""
-    weights = _frank_wolfe_steps(columns, target, zeta, tolerance, np.full(columns.shape[1], 1.0 / columns.shape[1]), 100)
+    weights = _frank_wolfe_steps(
+        columns, target, zeta, tolerance, np.full(columns.shape[1], 1.0 / columns.shape[1]), 100
+    )
     weights = np.where(weights <= weights.max() / 4.0, 0.0, weights)
     return _frank_wolfe_steps(columns, target, zeta, tolerance, weights / weights.sum(), 10_000)
 
 
-def _frank_wolfe_steps(columns: Array, target: Array, zeta: float, tolerance: float, weights: Array, steps: int) -> Array:
+def _frank_wolfe_steps(
+    columns: Array, target: Array, zeta: float, tolerance: float, weights: Array, steps: int
+) -> Array:
     rows = columns.shape[0]
     eta = rows * zeta**2
     previous = np.inf

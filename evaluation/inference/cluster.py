@@ -9,7 +9,7 @@ from scipy.special import fdtrc, stdtr, stdtrit
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.panel import Array, Panel
+from evaluation.panel import Array, Indices, Panel
 from evaluation.regression import by_cluster
 from evaluation.result import Note, Value, number
 
@@ -76,9 +76,9 @@ def _standard_error(fit: Fit, panel: Panel) -> tuple[float, int, float]:
     return math.sqrt(factor * float(sums @ sums)), count - 1, factor
 
 
-def _clusters(panel: Panel) -> Array:
-    assert panel.cluster is not None
-    return panel.cluster  # type: ignore[return-value]
+def _clusters(panel: Panel) -> Indices:
+    assert panel.cluster is not None  # set by Panel itself
+    return panel.cluster
 
 
 def _p_value(effect: float, error: float, degrees: int) -> float:
@@ -110,7 +110,9 @@ def unsuited(panel: Panel) -> Note | None:
         text = f"{treated} treated units: this standard error is too small with fewer than {ENOUGH}"
     else:
         text = f"{controls} controls: this standard error is too small with fewer than {ENOUGH}"
-    return Note("cluster_few_treated", f"Not valid here: {text}.", {"treated": treated, "controls": controls, "enough": ENOUGH})
+    return Note(
+        "cluster_few_treated", f"Not valid here: {text}.", {"treated": treated, "controls": controls, "enough": ENOUGH}
+    )
 
 
 METHOD = Inference(

@@ -10,7 +10,7 @@ import numpy as np
 
 from evaluation.contracts import Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.panel import Array, Panel
+from evaluation.panel import Array, Indices, Panel
 from evaluation.result import Note, Value
 
 MOST_SUBSETS = 5000
@@ -81,9 +81,9 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
 class _P:
     """p-values of a constant effect over some periods, by two ways of permuting the null-imposed gaps."""
 
-    def __init__(self, pipeline: Pipeline, panel: Panel, window: Array) -> None:
+    def __init__(self, pipeline: Pipeline, panel: Panel, window: Indices) -> None:
         start = panel.starts[0]
-        columns = np.concatenate([np.arange(start), window]).astype(np.int64)
+        columns = np.concatenate([np.arange(start), window])
         self._pipeline = pipeline
         self._panel = panel
         self._columns = columns
@@ -126,9 +126,8 @@ class _P:
         return p_value
 
 
-def _columns(panel: Panel, columns: Array) -> Panel:
+def _columns(panel: Panel, keep: Indices) -> Panel:
     """The panel of the given periods only, in order; gaps between them do not matter to a fit on all periods."""
-    keep = columns.astype(np.int64)
     start = np.where(panel.treated, int((keep < panel.starts[0]).sum()), keep.size)
     return Panel(
         outcome=panel.outcome[:, keep],
@@ -144,12 +143,12 @@ def _columns(panel: Panel, columns: Array) -> Panel:
     )
 
 
-def _window(panel: Panel) -> tuple[int, Array]:
+def _window(panel: Panel) -> tuple[int, Indices]:
     if len(panel.starts) != 1:
         raise EstimationError("conformal: the treated units need one common start")
     if not panel.balanced:
         raise EstimationError("conformal: it needs an observation of every unit in every period")
-    return panel.starts[0], np.flatnonzero(panel.target.any(axis=0)).astype(np.float64)
+    return panel.starts[0], np.flatnonzero(panel.target.any(axis=0))
 
 
 def _suited(joint: _P, level: float, rng: Rng) -> tuple[Callable[[float], float], tuple[Note, ...]]:

@@ -61,7 +61,9 @@ def placebo_fits(pipeline: Pipeline, panel: Panel, rng: Rng) -> Placebos:
     treated = np.flatnonzero(panel.treated)
     controls = [int(row) for row in np.flatnonzero(~panel.treated)]
     if len(controls) < len(treated) + 1:
-        raise EstimationError(f"placebo: {len(controls)} controls are too few to stand in for {len(treated)} treated units")
+        raise EstimationError(
+            f"placebo: {len(controls)} controls are too few to stand in for {len(treated)} treated units"
+        )
     starts = [int(panel.start[row]) for row in treated]
     assignments, exhaustive = _assignments(controls, starts, rng)
     fits: list[Fit] = []

@@ -5,7 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
-from evaluation.inference.draws import Placebos, as_large, critical_size, each_in_turn, path_test, placebo_fits, rank_p_value
+from evaluation.inference.draws import (
+    Placebos,
+    as_large,
+    critical_size,
+    each_in_turn,
+    path_test,
+    placebo_fits,
+    rank_p_value,
+)
 from evaluation.panel import Array, Panel
 from evaluation.result import Note, Value, number, numbers
 
@@ -121,11 +129,13 @@ def _details(fit: Fit, placebos: Placebos, draws: Array, paths: Array, panel: Pa
     if fit.periods is None or fit.fit_rmse is None:
         return details
     before = fit.event_times < 0
-    window = panel.target.any(axis=0)[fit.periods]
+    window = np.asarray(panel.target.any(axis=0))[fit.periods]
     fits = np.array([np.nan if each.fit_rmse is None else each.fit_rmse for each in placebos.fits])
     ratios = np.sqrt(np.mean(paths[:, window] ** 2, axis=1)) / np.maximum(np.abs(fits), 1e-300)
     own_ratio = float(np.sqrt(np.mean(fit.effects[window] ** 2)) / max(fit.fit_rmse, 1e-300))
-    usual = float(np.nanmedian(np.abs(np.diff(panel.outcome[:, : int(before.sum())], axis=1)))) if before.sum() > 1 else 0.0
+    usual = (
+        float(np.nanmedian(np.abs(np.diff(panel.outcome[:, : int(before.sum())], axis=1)))) if before.sum() > 1 else 0.0
+    )
     finite = np.isfinite(ratios)
     details.update(
         {

@@ -1,0 +1,239 @@
+"""The whole flow: spec, data, panel, adjust∘fit, inference, checks, verdict, Result. Start reading here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evaluation.errors import EstimationError
+from evaluation.spec.catalogue import Catalogue
+from evaluation.spec.loaded import LoadedSpec
+
+if TYPE_CHECKING:
+    from evaluation.panel import Panel
+    from evaluation.prepare import Prepared
+    from evaluation.result import CheckResult, Estimate, Failure, Result
+    from evaluation.study import Study
+
+Progress = Callable[[str, str], None]
+
+
+def catalogue() -> Catalogue:
+    """Every estimator, inference, adjustment and check there is."""
+    from evaluation.checks import CHECKS
+    from evaluation.cycle import ADJUSTMENTS
+    from evaluation.estimators import ESTIMATORS
+    from evaluation.inference import INFERENCES
+
+    return Catalogue(estimators=ESTIMATORS, inferences=INFERENCES, adjustments=ADJUSTMENTS, checks=CHECKS)
+
+
+def load_spec(path: str | Path) -> LoadedSpec:
+    """Read and judge a spec; raises SpecError with everything that is wrong, each at its line and column."""
+    from evaluation.spec.reader import read_spec
+
+    return read_spec(Path(path), catalogue())
+
+
+def evaluate(
+    spec_or_path: LoadedSpec | str | Path, *, progress: Progress | None = None, seed: int | None = None
+) -> Result:
+    """Run a whole evaluation.
+
+    Parameters
+    ----------
+    spec_or_path : LoadedSpec or path
+        What to evaluate.
+    progress : callable, optional
+        Called with a stage and a line of text as the run goes on.
+    seed : int, optional
+        Instead of the spec's.
+
+    Raises
+    ------
+    SpecError, DataError, EstimationError, DisclosureError
+        The spec is wrong, the data do not fit it, the headline cannot be estimated, nothing may be published.
+    """
+    from evaluation import disclosure, provenance
+    from evaluation.design import defaults_used, describe
+    from evaluation.prepare import prepare
+    from evaluation.result import Cycle, Disclosure, LadderRung, Result, texts
+    from evaluation.verdict import judge
+
+    loaded = spec_or_path if isinstance(spec_or_path, LoadedSpec) else load_spec(spec_or_path)
+    if seed is not None:
+        loaded = replace(loaded, spec=loaded.spec.model_copy(update={"seed": seed}))
+    spec, say = loaded.spec, progress or (lambda stage, text: None)
+    say(
+        "Spec",
+        f"{loaded.path.name}, {_count(1 + len(spec.estimator), 'estimator')}, {_count(len(catalogue().checks), 'check')}",
+    )
+    prepared = prepare(loaded)
+    say("Data", data_line(prepared))
+    study, failures = _study(loaded, prepared.panel, say)
+    checks, broken = _checks(study, say)
+    headline = replace(study.headline, notes=(*study.headline.notes, *prepared.notes))
+    result = Result(
+        title=texts(spec.title or spec.question, spec.languages),
+        question=texts(spec.question, spec.languages),
+        languages=spec.languages,
+        design=describe(spec, prepared.panel, prepared.exclusions),
+        headline=headline,
+        estimates=study.estimates,
+        cycle=Cycle(
+            headline.adjust,
+            (LadderRung(headline.adjust, headline.effect, headline.lower, headline.upper, headline.p_value, 0.0),),
+        ),
+        checks=checks,
+        verdict=judge(headline, study.estimates, checks),
+        provenance=provenance.record(loaded, prepared.inputs, defaults_used(spec)),
+        disclosure=Disclosure(spec.data.public, spec.disclosure.minimum, spec.disclosure.round),
+        flow=prepared.flow,
+        failures=(*failures, *broken),
+        commissioned_by=texts(spec.commissioned_by, spec.languages) if spec.commissioned_by else {},
+        funding=texts(spec.funding, spec.languages) if spec.funding else {},
+    )
+    return disclosure.protect(
+        result,
+        public=spec.data.public,
+        minimum=spec.disclosure.minimum,
+        base=spec.disclosure.round,
+        sizes_known=prepared.panel.size is not None,
+        small=_small_units(prepared.panel, spec.disclosure.minimum),
+    )
+
+
+def _study(loaded: LoadedSpec, panel: Panel, say: Progress) -> tuple[Study, tuple[Failure, ...]]:
+    """The headline and the estimates beside it; only a headline that fails stops the run."""
+    from evaluation.result import Failure
+    from evaluation.study import Study, choose_inference, make_pipeline, run_pipeline
+
+    spec = loaded.spec
+    level, adjust = spec.inference.level, spec.cycle.adjust
+    pipeline = make_pipeline(spec.headline.method, adjust, _options(spec.headline.options, spec.data.outcome))
+    headline = run_pipeline(pipeline, panel, spec.inference.method, level, spec.seed)
+    say("Headline", f"{headline.method}, {headline.inference}")
+    estimates: list[Estimate] = []
+    failures: list[Failure] = []
+    for table in spec.estimator:
+        try:
+            other = make_pipeline(table.name, adjust, _options(table.options, spec.data.outcome))
+            estimates.append(run_pipeline(other, panel, table.inference, level, spec.seed))
+        except EstimationError as error:
+            failures.append(Failure("estimator", table.name, tuple(problem.what for problem in error.problems)))
+            say("Failed", f"{table.name}: {failures[-1].problems[0]}")
+    if estimates:
+        say("Estimates", ", ".join(f"{each.method}" for each in estimates))
+    inference = choose_inference(pipeline, panel, spec.inference.method)
+    return Study(panel, pipeline, inference, headline, tuple(estimates), level, spec.seed), tuple(failures)
+
+
+def _checks(study: Study, say: Progress) -> tuple[tuple[CheckResult, ...], tuple[Failure, ...]]:
+    """Every check; one that cannot be computed becomes a visible failure."""
+    from evaluation.checks import CHECKS
+    from evaluation.result import CheckResult, Failure
+
+    results: list[CheckResult] = []
+    failures: list[Failure] = []
+    for name, check in CHECKS.items():
+        try:
+            results.append(check(study))
+        except EstimationError as error:
+            problems = tuple(problem.what for problem in error.problems)
+            results.append(CheckResult(name, "not_run", reason="not_computable", facts={"problem": problems[0]}))
+            failures.append(Failure("check", name, problems))
+    counted = {
+        status: [each.id for each in results if each.status == status]
+        for status in ("passed", "warns", "failed", "not_run")
+    }
+    said = [f"{len(names)} {status.replace('_', ' ')}" for status, names in counted.items() if names]
+    doubtful = [*counted["failed"], *counted["warns"]]
+    say("Checks", ", ".join(said) + (f": {', '.join(doubtful)}" if doubtful else ""))
+    return tuple(results), tuple(failures)
+
+
+def _options(raw: Mapping[str, Any], outcome: str) -> dict[str, Any]:
+    """The options as estimators know them: a predictor that names the outcome's column means the outcome."""
+    options = dict(raw)
+    predictors = options.get("predictors")
+    if isinstance(predictors, list | tuple):
+        options["predictors"] = [
+            {**each, "column": "outcome"} if isinstance(each, dict) and each.get("column") == outcome else each
+            for each in predictors
+        ]
+    return options
+
+
+def _small_units(panel: Panel, minimum: int) -> tuple[str, ...]:
+    if panel.size is None:
+        return ()
+    import numpy as np
+
+    below = np.asarray((np.nan_to_num(panel.size, nan=np.inf) < minimum).any(axis=1))
+    return tuple(name for name, small in zip(panel.units, below, strict=True) if small)
+
+
+def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
+    """What a run would do, for `--check`: reads the data, fits each estimator once, and estimates how long it takes."""
+    import time
+
+    from evaluation.prepare import prepare
+    from evaluation.study import choose_inference, make_pipeline
+
+    spec = loaded.spec
+    prepared = prepare(loaded)
+    lines = [("Data", data_line(prepared))]
+    controls = prepared.panel.n_units - int(prepared.panel.treated.sum())
+    seconds = 3.0  # imports, pages and figures
+    tables = [("Headline", spec.headline.method, spec.headline.options, spec.inference.method)]
+    tables += [("Estimator", table.name, table.options, table.inference) for table in spec.estimator]
+    for stage, name, options, inference in tables:
+        pipeline = make_pipeline(name, spec.cycle.adjust, _options(options, spec.data.outcome))
+        chosen = choose_inference(pipeline, prepared.panel, inference)
+        started = time.perf_counter()
+        try:
+            pipeline(prepared.panel)
+        except EstimationError as error:
+            lines.append((stage, f"{name} cannot be computed: {error.problems[0].what}"))
+            continue
+        # placebos, checks and placebos in time refit about three times per control
+        seconds += 3.0 * controls * (time.perf_counter() - started)
+        lines.append((stage, f"{name}, inference {chosen.name}"))
+    lines.append(("Checks", ", ".join(catalogue().checks)))
+    lines.append(("Time", f"about {max(1, round(seconds))} s"))
+    return lines
+
+
+def data_line(prepared: Prepared) -> str:
+    """The panel in one line: "94 units × 14 periods, 1 treated from 2015, balanced"."""
+    import numpy as np
+
+    panel = prepared.panel
+    missing = int((~np.isfinite(panel.outcome)).sum())
+    starts = ", ".join(panel.periods[start].label for start in panel.starts)
+    filled = "balanced" if missing == 0 else f"{missing} of {panel.outcome.size} cells missing"
+    return (
+        f"{panel.n_units} units × {panel.n_periods} periods, {int(panel.treated.sum())} treated from {starts}, {filled}"
+    )
+
+
+def sentences(result: Result, language: str) -> list[str]:
+    """The answer in three sentences."""
+    from evaluation.report.sentences import answer
+
+    return answer(result, language)
+
+
+def write(
+    result: Result, folder: Path, name: str, *, force: bool = False, languages: tuple[str, ...] | None = None
+) -> tuple[Path, ...]:
+    """Write pages, JSON and CSV files; see `evaluation.output.write`."""
+    from evaluation import output
+
+    return output.write(result, folder, name, force=force, languages=languages)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
