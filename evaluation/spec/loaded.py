@@ -13,7 +13,7 @@ from evaluation.spec.model import Spec
 class Locator:
     """Where each key and value stands in a TOML text: (line, column), both from 1.
 
-    `positions` maps a path such as ("data", "unit") or ("estimator", 1, "name") to the place of its key and of its value.
+    A path is such as ("data", "unit") or ("estimator", 1, "name"); `keys` and `values` hold the place of each.
     """
 
     name: str

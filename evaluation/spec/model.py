@@ -1,7 +1,7 @@
 """What a spec may say. The field descriptions are the editor's help, the schema's text and part of the messages.
 
-Numbers and booleans are strict (the text "0.9" is not a number), unknown keys are refused, and parts that are described in
-the design but not built are refused by the reader with "not available yet", never ignored.
+Numbers and booleans are strict (the text "0.9" is not a number), unknown keys are refused, and parts that are described
+in the design but not built are refused by the reader with "not available yet", never ignored.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Data(Table):
     outcome: StrictStr = Field(description="the column of the outcome")
     size: StrictStr | None = Field(default=None, description="the column of persons behind each cell")
     noise: StrictStr | None = Field(default=None, description="the column of the sampling variance of each cell mean")
-    cluster: StrictStr | None = Field(default=None, description="the column of the level at which treatment was assigned")
+    cluster: StrictStr | None = Field(
+        default=None, description="the column of the level at which treatment was assigned"
+    )
     region: StrictStr | None = Field(default=None, description="the column of the region a unit lies in")
     covariates: tuple[StrictStr, ...] = Field(default=(), description="columns of covariates")
     where: dict[StrictStr, StrictStr | StrictInt | StrictFloat | tuple[StrictStr | StrictInt, ...]] = Field(
@@ -53,20 +55,28 @@ class Data(Table):
     )
     areas: Literal["municipality", "landsdel", "region", "nation"] | None = Field(
         default=None,
-        description="`unit` holds Danish areas of several levels (StatBank files do): keep this level, under Danish names",
+        description="`unit` holds Danish areas of many levels (StatBank files do): keep these, under Danish names",
     )
-    periods: tuple[PeriodText, PeriodText] | None = Field(default=None, description="use only these periods, [first, last]")
+    periods: tuple[PeriodText, PeriodText] | None = Field(
+        default=None, description="use only these periods, [first, last]"
+    )
     format: Literal["csv", "parquet", "arrow", "excel", "stata", "sas", "spss"] | None = Field(
         default=None, description="the file's format, where its name does not tell"
     )
     encoding: StrictStr | None = Field(default=None, description="the text encoding, where it is not found out rightly")
-    delimiter: StrictStr | None = Field(default=None, description="the field separator, where it is not found out rightly")
-    decimal: Literal[".", ","] | None = Field(default=None, description="the decimal mark, where it is not found out rightly")
+    delimiter: StrictStr | None = Field(
+        default=None, description="the field separator, where it is not found out rightly"
+    )
+    decimal: Literal[".", ","] | None = Field(
+        default=None, description="the decimal mark, where it is not found out rightly"
+    )
     sheet: StrictStr | None = Field(default=None, description="the sheet of an Excel workbook (default: the first)")
     public: StrictBool = Field(default=False, description="true: published statistics, so disclosure control is off")
     synthetic: StrictBool = Field(default=False, description="true: made-up data; the page says so at its top")
     source: LocalText = Field(default="", description="the source line printed under figures")
-    outcome_label: LocalText | None = Field(default=None, description="the outcome in words (default: the column's name)")
+    outcome_label: LocalText | None = Field(
+        default=None, description="the outcome in words (default: the column's name)"
+    )
     outcome_unit: LocalText = Field(default="", description="the outcome's unit, e.g. percentage points")
     unit_label: LocalText | None = Field(default=None, description='what a unit is, e.g. "municipality"')
     unit_label_plural: LocalText | None = Field(default=None, description='several of them, e.g. "municipalities"')
@@ -82,10 +92,12 @@ class Treatment(Table):
     units: tuple[StrictStr, ...] = Field(default=(), description="the treated units")
     start: PeriodText | None = Field(default=None, description="the first treated period")
     start_column: StrictStr | None = Field(
-        default=None, description="instead of units and start: the column with each unit's first treated period (0 or empty: never)"
+        default=None,
+        description="instead of units and start: the column with each unit's first treated period (0 or empty: never)",
     )
     window: tuple[PeriodText, PeriodText] | None = Field(
-        default=None, description="the periods the headline effect averages over, [first, last] (default: all after the start)"
+        default=None,
+        description="the periods the headline effect averages over, [first, last] (default: all after the start)",
     )
 
 
@@ -95,7 +107,9 @@ class Controls(Table):
     only: tuple[StrictStr, ...] = Field(default=(), description="use only these units as controls")
     exclude: tuple[StrictStr, ...] = Field(default=(), description="units that may not serve as controls")
     exclude_reason: LocalText = Field(default="", description="why they were left out; printed on the page")
-    reasons: dict[StrictStr, LocalText] = Field(default_factory=dict, description="the reason for each excluded unit by name")
+    reasons: dict[StrictStr, LocalText] = Field(
+        default_factory=dict, description="the reason for each excluded unit by name"
+    )
 
 
 class CycleTable(Table):
@@ -146,7 +160,9 @@ class Event(Table):
 class DisclosureTable(Table):
     """Thresholds for what may be published from data that are not public."""
 
-    minimum: StrictInt = Field(default=5, ge=3, description="the smallest number of persons a published cell may rest on")
+    minimum: StrictInt = Field(
+        default=5, ge=3, description="the smallest number of persons a published cell may rest on"
+    )
     round: StrictInt = Field(default=1, ge=1, description="counts of persons are rounded to a multiple of this")
 
 
@@ -164,7 +180,9 @@ class Spec(Table):
     controls: Controls = Controls()
     cycle: CycleTable = CycleTable()
     headline: Headline
-    estimator: tuple[EstimatorTable, ...] = Field(default=(), description="further estimators, shown beside the headline")
+    estimator: tuple[EstimatorTable, ...] = Field(
+        default=(), description="further estimators, shown beside the headline"
+    )
     inference: InferenceTable = InferenceTable()
     target_group: TargetGroupTable | None = None
     event: tuple[Event, ...] = ()
