@@ -112,10 +112,10 @@ def times(column: Any) -> Times:
     values, codes = distinct(column)
     if len(values) > MOST_PERIODS:
         return Times(codes, (), (), f"{len(values):,} different values; is this the column of the period?")
-    if quarters := _decimal_quarters(values):
+    if quarters := decimal_quarters(values):
         read: list[Period | None] = list(quarters)
     else:
-        read = [_period(value) for value in values]
+        read = [period_of(value) for value in values]
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
     bad = sum(int(counts[k]) for k, value in enumerate(values) if read[k] is None and name_of(value))
     if bad:
@@ -219,7 +219,7 @@ def _text(value: object) -> str | None:
     return name_of(value)
 
 
-def _period(value: object) -> Period | None:
+def period_of(value: object) -> Period | None:
     """The period a value stands for; None for missing and for what is none."""
     if isinstance(value, str):
         value = value.strip()
@@ -229,7 +229,7 @@ def _period(value: object) -> Period | None:
         return None
 
 
-def _decimal_quarters(values: Sequence[object]) -> list[Period | None]:
+def decimal_quarters(values: Sequence[object]) -> list[Period | None]:
     """Quarters from years with decimals 0, .25, .5 and .75, empty unless all are such and some are not whole."""
     if not all(value is None or isinstance(value, float) for value in values):
         return []
@@ -300,3 +300,25 @@ def _not_numbers(column: Any, name: str) -> str:
         f"{bad:,} of {n_rows:,} rows are not numbers{comma_note}; leave the cell empty where there is none. "
         f"To see them: pd.to_numeric(data[{name!r}], errors='coerce').isna() & data[{name!r}].notna()"
     )
+
+
+def arrow_indices(rows: Indices) -> Any:
+    """Row numbers as an Arrow array, over the same memory (and without pandas)."""
+    import pyarrow as pa
+
+    rows = np.ascontiguousarray(rows, dtype=np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
+
+
+def arrow_names(labels: Sequence[str], codes: Indices) -> Any:
+    """The column of text that `codes` (rows,) into `labels` stand for, null where negative."""
+    import pyarrow as pa
+
+    encoded = [label.encode() for label in labels]
+    offsets = np.concatenate([[0], np.cumsum([len(label) for label in encoded])]).astype(np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    dictionary = pa.Array.from_buffers(pa.large_string(), len(encoded), buffers)
+    valid = pa.py_buffer(np.packbits(codes >= 0, bitorder="little"))
+    values = np.ascontiguousarray(np.maximum(codes, 0), dtype=np.int64)
+    indices = pa.Array.from_buffers(pa.int64(), len(values), [valid, pa.py_buffer(values)])
+    return dictionary.take(indices)

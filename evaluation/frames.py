@@ -91,10 +91,10 @@ def panel_from_frame(
     return examined.panel
 
 
-def examine(frame: nw.DataFrame[Any], roles: Roles) -> Examined:
-    """Everything that is wrong with a frame, and the panel when nothing is."""
+def examine(frame: nw.DataFrame[Any], roles: Roles, source: str = "") -> Examined:
+    """Everything that is wrong with a frame (of the file `source`), and the panel when nothing is."""
     seen = Examined()
-    present = _judge_columns(frame, roles, seen)
+    present = _judge_columns(frame, roles, seen, f" in {source}" if source else "")
     if len(frame) == 0:
         seen.wrong("data", "there are no rows")
         return seen
@@ -180,7 +180,7 @@ class Grid:
 # ---------------------------------------------------------------------- columns
 
 
-def _judge_columns(frame: nw.DataFrame[Any], roles: Roles, seen: Examined) -> frozenset[str]:
+def _judge_columns(frame: nw.DataFrame[Any], roles: Roles, seen: Examined, source: str) -> frozenset[str]:
     """The columns of the frame; those that are missing or play two parts become findings."""
     present = frozenset(frame.columns)
     index = getattr(getattr(frame.to_native(), "index", None), "names", None) or ()
@@ -189,7 +189,7 @@ def _judge_columns(frame: nw.DataFrame[Any], roles: Roles, seen: Examined) -> fr
         if column not in present:
             hint = "; it is in the index, use frame.reset_index()" if column in index else ""
             hint = hint or did_you_mean(column, frame.columns) or f"; there are {listed(frame.columns, 12)}"
-            seen.wrong(role, f"no column '{column}'{hint}", place=place)
+            seen.wrong(role, f"no column '{column}'{source}{hint}", place=place)
         elif role in _PARTS:
             if column in parts:
                 what = f"is used twice, as {_PARTS[parts[column]]} and as {_PARTS[role]}"

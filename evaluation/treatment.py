@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from evaluation.columns import distinct, name_of
+from evaluation.columns import decimal_quarters, distinct, name_of
 from evaluation.errors import did_you_mean, listed
 from evaluation.panel import Indices, Mask
 from evaluation.periods import Period, parse_period
@@ -207,8 +207,12 @@ def _start_steps(column: Any, periods: tuple[Period, ...]) -> tuple[Indices, str
     other: set[str] = set()
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
     bad = 0
+    never_here = [name_of(value).casefold() in NEVER for value in values]
+    if periods[0].frequency == "quarter":
+        known = [None if skip else value for skip, value in zip(never_here, values, strict=True)]
+        values = decimal_quarters(known) or values
     for place, value in enumerate(values):
-        if name_of(value).casefold() in NEVER:
+        if never_here[place]:
             continue
         try:
             period = parse_period(value.strip() if isinstance(value, str) else value)

@@ -1,0 +1,1 @@
+"""What is particular to Denmark: its municipalities, landsdele and regions."""
