@@ -11,10 +11,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from typing_extensions import TypeAliasType
+
 Text: TypeAlias = dict[str, str]
 """A text by language code, e.g. {"da": "...", "en": "..."}."""
 
-Value: TypeAlias = str | int | float | bool | list["Value"] | dict[str, "Value"] | None
+Value = TypeAliasType("Value", "str | int | float | bool | list[Value] | dict[str, Value] | None")
 """What JSON can hold."""
 
 Status: TypeAlias = Literal["passed", "warns", "failed", "not_run"]

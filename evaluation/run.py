@@ -120,7 +120,7 @@ def _study(loaded: LoadedSpec, panel: Panel, say: Progress) -> tuple[Study, tupl
     for table in spec.estimator:
         try:
             other = make_pipeline(table.name, adjust, _options(table.options, spec.data.outcome))
-            estimates.append(run_pipeline(other, panel, table.inference, level, spec.seed))
+            estimates.append(run_pipeline(other, panel, table.inference or spec.inference.method, level, spec.seed))
         except EstimationError as error:
             failures.append(Failure("estimator", table.name, tuple(problem.what for problem in error.problems)))
             say("Failed", f"{table.name}: {failures[-1].problems[0]}")
@@ -188,7 +188,9 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     controls = prepared.panel.n_units - int(prepared.panel.treated.sum())
     seconds = 3.0  # imports, pages and figures
     tables = [("Headline", spec.headline.method, spec.headline.options, spec.inference.method)]
-    tables += [("Estimator", table.name, table.options, table.inference) for table in spec.estimator]
+    tables += [
+        ("Estimator", table.name, table.options, table.inference or spec.inference.method) for table in spec.estimator
+    ]
     for stage, name, options, inference in tables:
         pipeline = make_pipeline(name, spec.cycle.adjust, _options(options, spec.data.outcome))
         chosen = choose_inference(pipeline, prepared.panel, inference)

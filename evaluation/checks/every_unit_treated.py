@@ -33,7 +33,8 @@ def check(study: Study) -> CheckResult:
     """Treat each untreated unit in turn, from the same period, and count how many each inference calls significant at 5 %.
 
     Nothing happened to these units, so a method that keeps its promise calls about 5 % of them significant; rank tests
-    such as `placebo` do so by construction, which is their point. The truly treated units are left out. Regressions' standard errors are tried on `did` where the headline has none.
+    such as `placebo` do so by construction, which is their point. The truly treated units are left out. Regressions'
+    standard errors are tried on `did` where the headline has none.
 
     References
     ----------

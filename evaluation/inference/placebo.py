@@ -97,7 +97,7 @@ def from_placebos(fit: Fit, placebos: Placebos, panel: Panel, level: float, fact
         path_upper=upper,
         path_p_value=p_values,
         notes=tuple(notes),
-        details={"placebo": _details(fit, placebos, draws, paths, panel)},
+        details={"placebo": _details(fit, placebos, draws, panel)},
     )
 
 
@@ -115,7 +115,7 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     return np.array([rank_p_value(np.delete(effects, row), effects[row]) for row in range(effects.size)])
 
 
-def _details(fit: Fit, placebos: Placebos, draws: Array, paths: Array, panel: Panel) -> Value:
+def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel) -> Value:
     names = [" + ".join(panel.units[row] for row in rows) for rows in placebos.assignments]
     details: dict[str, Value] = {
         "units": list(names),
@@ -128,14 +128,13 @@ def _details(fit: Fit, placebos: Placebos, draws: Array, paths: Array, panel: Pa
     }
     if fit.periods is None or fit.fit_rmse is None:
         return details
-    before = fit.event_times < 0
+    # ratios and gaps are each placebo's own; only the effects above are rescaled (to the treated unit's noise)
+    paths = placebos.paths(fit.effects.size)
     window = np.asarray(panel.target.any(axis=0))[fit.periods]
     fits = np.array([np.nan if each.fit_rmse is None else each.fit_rmse for each in placebos.fits])
     ratios = np.sqrt(np.mean(paths[:, window] ** 2, axis=1)) / np.maximum(np.abs(fits), 1e-300)
     own_ratio = float(np.sqrt(np.mean(fit.effects[window] ** 2)) / max(fit.fit_rmse, 1e-300))
-    usual = (
-        float(np.nanmedian(np.abs(np.diff(panel.outcome[:, : int(before.sum())], axis=1)))) if before.sum() > 1 else 0.0
-    )
+    usual = usual_change(panel, panel.starts[0])
     finite = np.isfinite(ratios)
     details.update(
         {
@@ -153,6 +152,12 @@ def _details(fit: Fit, placebos: Placebos, draws: Array, paths: Array, panel: Pa
         }
     )
     return details
+
+
+def usual_change(panel: Panel, start: int) -> float:
+    """The median size of a change from one period to the next before `start`: the yardstick for a perfect fit."""
+    changes = np.abs(np.diff(panel.outcome[:, :start], axis=1))
+    return float(np.nanmedian(changes)) if np.isfinite(changes).any() else 0.0
 
 
 def unsuited(panel: Panel) -> Note | None:

@@ -128,7 +128,9 @@ class EstimatorTable(OpenTable):
     """One more estimator beside the headline. Further keys are its options."""
 
     name: StrictStr = Field(description="the estimator's name")
-    inference: StrictStr = Field(default="default", description="the inference for this estimator")
+    inference: StrictStr | None = Field(
+        default=None, description="the inference for this estimator (default: the one of [inference])"
+    )
 
 
 class InferenceTable(Table):

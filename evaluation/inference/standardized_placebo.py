@@ -1,0 +1,85 @@
+"""Placebo inference relative to the fit: each effect is measured against how well its unit was matched before the start."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
+from evaluation.errors import EstimationError
+from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
+from evaluation.inference.placebo import PERFECT, from_placebos, unsuited, usual_change
+from evaluation.numerics import common_start
+from evaluation.panel import Array, Panel
+
+
+def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
+    """Placebo effects rescaled by the ratio of the treated unit's pre-period gap to the placebo's own.
+
+    A control that could not be matched before the start tells little when it drifts away after it. The ranks are those of
+    effect / pre-period root mean square gap, the average-effect form of the post/pre ratio of Abadie, Diamond & Hainmueller
+    (2010); the interval inverts that test. Fits that are perfect (more controls than periods) are held at a floor.
+
+    Parameters
+    ----------
+    panel : Panel
+        One or few treated units with one common start and at least two periods before it.
+
+    Returns
+    -------
+    Interval
+        As `placebo`, of rescaled placebos.
+
+    Raises
+    ------
+    EstimationError
+        The estimator has no pre-period fit, or too few controls.
+
+    References
+    ----------
+    Abadie, Diamond & Hainmueller (2010), section 3.4; Firpo & Possebom (2018), Journal of Causal Inference 6(2), section 3;
+    studentising makes the test valid when units differ in noise: Ferman & Pinto (2021), Quantitative Economics 12(4), sec. 5.
+    """
+    fit = pipeline(panel)
+    placebos = placebo_fits(pipeline, panel, rng)
+    return from_placebos(fit, placebos, panel, level, _factors(fit, placebos, panel))
+
+
+def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
+    """The p-value alone."""
+    fit = pipeline(panel)
+    placebos = placebo_fits(pipeline, panel, rng)
+    return rank_p_value(placebos.effects * _factors(fit, placebos, panel), fit.att)
+
+
+def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
+    """(units,) p-values when each unit in turn is the treated one; the refits are shared."""
+    fits = [pipeline(panel.assign({row: start})) for row in range(panel.n_units)]
+    floor = _floor(panel, start)
+    sizes = np.array([fit.att for fit in fits]) / np.array([_fit_rmse(fit, floor) for fit in fits])
+    return np.array([rank_p_value(np.delete(sizes, row), sizes[row]) for row in range(sizes.size)])
+
+
+def _factors(fit: Fit, placebos: Placebos, panel: Panel) -> Array:
+    floor = _floor(panel, common_start(panel, "standardized_placebo"))
+    return _fit_rmse(fit, floor) / np.array([_fit_rmse(each, floor) for each in placebos.fits])
+
+
+def _floor(panel: Panel, start: int) -> float:
+    return max(PERFECT * usual_change(panel, start), 1e-300)
+
+
+def _fit_rmse(fit: Fit, floor: float) -> float:
+    if fit.fit_rmse is None or int((fit.event_times < 0).sum()) < 2:
+        raise EstimationError("standardized_placebo: the estimator has no fit on at least two periods before the start")
+    return max(fit.fit_rmse, floor)
+
+
+METHOD = Inference(
+    name="standardized_placebo",
+    summary="placebos measured against how well each unit was matched before the start (the post/pre ratio)",
+    infer=infer,
+    test=test,
+    unsuited=unsuited,
+    source="Abadie, Diamond & Hainmueller (2010), Journal of the American Statistical Association 105(490), section 3.4",
+    test_each=test_each,
+)
