@@ -1,0 +1,205 @@
+"""One loop over the registry of inferences, each with every estimator it can serve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import evaluation
+from evaluation.contracts import Pipeline
+from evaluation.cycle import ADJUSTMENTS
+from evaluation.errors import EstimationError
+from evaluation.estimators import ESTIMATORS
+from evaluation.inference import INFERENCES
+from evaluation.result import Note
+from tests.contract import plain
+from tests.oracle.panels import factor_outcome, factor_panel, make_panel
+
+PAIRS = [pytest.param(inference, method, id=f"{inference}-{method}") for inference in INFERENCES for method in ESTIMATORS]
+SIZES = np.random.default_rng(3).integers(200, 9000, (45, 26)).astype(float)
+
+
+def world(seed=1, **more):
+    """45 units (so that 2.5 % in one tail can be reached), 26 periods, one treated from the 19th."""
+    return factor_panel(seed, n_units=45, n_periods=26, start=18, size=SIZES, **more)
+
+
+def estimate(panel, method, inference, **more):
+    """The Estimate, or None where the estimator says it cannot serve this inference."""
+    try:
+        return evaluation.estimate(panel, method, inference=inference, **more)
+    except EstimationError as refusal:
+        if not str(refusal).startswith(f"{inference}:"):
+            raise AssertionError("a refusal must say who refuses") from refusal
+        return None
+
+
+def pipeline(method):
+    chosen, none = ESTIMATORS[method], ADJUSTMENTS["none"]
+    return Pipeline(chosen, chosen.options(), none, none.options())
+
+
+@pytest.mark.parametrize("name", INFERENCES)
+def test_entry_describes_itself(name):
+    inference = INFERENCES[name]
+    assert inference.name == name
+    assert inference.summary
+    assert not inference.summary.endswith(".")
+    assert any(character.isdigit() for character in inference.source), "the source needs a year"
+    remark = inference.unsuited(world())
+    assert remark is None or isinstance(remark, Note)
+
+
+@pytest.mark.parametrize("name", INFERENCES)
+def test_serves_at_least_one_estimator(name):
+    assert any(estimate(world(), method, name) is not None for method in ESTIMATORS)
+
+
+@pytest.mark.parametrize("inference", INFERENCES)
+def test_serves_did(inference):
+    """The plainest estimator goes with every inference."""
+    assert estimate(world(), "did", inference) is not None
+
+
+@pytest.mark.parametrize(("inference", "method"), PAIRS)
+def test_interval_holds_the_effect_and_p_is_a_probability(inference, method):
+    found = estimate(world(), method, inference)
+    if found is None:
+        return  # refused, in words: see `estimate`
+    assert found.inference == inference
+    assert found.level == 0.95
+    assert 0 < found.p_value <= 1
+    assert found.lower <= found.effect <= found.upper
+    assert found.std_error is None or found.std_error > 0
+    for point in found.path:
+        assert point.p_value is None or 0 <= point.p_value <= 1
+        assert (point.lower is None) == (point.upper is None)
+        assert point.lower is None or point.lower <= point.effect <= point.upper
+
+
+@pytest.mark.parametrize(("inference", "method"), PAIRS)
+def test_wider_level_gives_a_wider_interval(inference, method):
+    if estimate(world(), method, inference) is None:
+        return  # refused, in words: see `estimate`
+    narrow, wide = (estimate(world(), method, inference, level=level) for level in (0.8, 0.95))
+    assert wide.lower <= narrow.lower
+    assert wide.upper >= narrow.upper
+    assert (wide.p_value, wide.effect) == (narrow.p_value, narrow.effect)
+
+
+@pytest.mark.parametrize(("inference", "method"), PAIRS)
+def test_adding_an_amount_moves_the_interval_by_exactly_that(inference, method):
+    panel = world()
+    before = estimate(panel, method, inference)
+    if before is None:
+        return  # refused, in words: see `estimate`
+    after = estimate(panel.with_outcome(panel.outcome + 2.5 * panel.target), method, inference)
+    # a limit found by bisection is known to some 1e-6 of a step
+    assert after.effect == pytest.approx(before.effect + 2.5, abs=1e-9)
+    assert after.lower == pytest.approx(before.lower + 2.5, abs=1e-5)
+    assert after.upper == pytest.approx(before.upper + 2.5, abs=1e-5)
+    if before.std_error is not None:
+        assert after.std_error == pytest.approx(before.std_error, rel=1e-9)
+
+
+@pytest.mark.parametrize(("inference", "method"), PAIRS)
+def test_test_and_interval_agree_on_whether_zero_is_rejected(inference, method):
+    """Inverting the test or adding quantiles: either way 0 lies outside the interval just when p <= 1 - level."""
+    panel = world()
+    found = estimate(panel, method, inference)
+    if found is None:
+        return  # refused, in words: see `estimate`
+    for target in (found.lower, found.upper):
+        for inward in (0.999, 1.001):
+            hypothesis = found.effect + inward * (target - found.effect)
+            moved = panel.with_outcome(panel.outcome - hypothesis * panel.target)
+            again = estimate(moved, method, inference)
+            assert (again.p_value <= 0.05 + 1e-12) == (not again.lower <= 0 <= again.upper)
+
+
+@pytest.mark.parametrize(("inference", "method"), PAIRS)
+def test_p_value_alone_equals_the_one_beside_the_interval(inference, method):
+    """`test` is what treats hundreds of units in turn; it must be the same test."""
+    chosen = INFERENCES[inference]
+    panel = world()
+    try:
+        expected = chosen.infer(pipeline(method), panel, 0.95, np.random.default_rng(5)).p_value
+    except EstimationError:
+        with pytest.raises(EstimationError):
+            chosen.test(pipeline(method), panel, np.random.default_rng(5))
+        return
+    assert chosen.test(pipeline(method), panel, np.random.default_rng(5)) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("inference", "method"), PAIRS)
+def test_units_in_another_order_give_the_same_interval(inference, method):
+    panel = world()
+    before = estimate(panel, method, inference)
+    if before is None:
+        return  # refused, in words: see `estimate`
+    after = estimate(panel.keep_units(np.random.default_rng(2).permutation(45)), method, inference)
+    for name in ("effect", "lower", "upper", "p_value"):
+        assert getattr(after, name) == pytest.approx(getattr(before, name), abs=1e-5)
+
+
+@pytest.mark.parametrize(("inference", "method"), PAIRS)
+def test_plain_values_and_the_same_bytes_twice(inference, method):
+    first = estimate(world(), method, inference, seed=11)
+    if first is None:
+        return  # refused, in words: see `estimate`
+    plain.assert_plain(first)
+    assert plain.as_bytes(estimate(world(), method, inference, seed=11)) == plain.as_bytes(first)
+
+
+@pytest.mark.parametrize("inference", INFERENCES)
+def test_estimate_is_written_to_json_and_read_back_unchanged(inference):
+    plain.assert_survives_json(estimate(world(), "did", inference))
+
+
+@pytest.mark.parametrize(("inference", "method"), PAIRS)
+def test_nothing_it_was_given_is_changed(inference, method):
+    panel = world()
+    before = plain.digest(panel)
+    estimate(panel, method, inference)
+    assert plain.digest(panel) == before
+
+
+@pytest.mark.parametrize("inference", INFERENCES)
+def test_few_controls_give_no_number_that_is_not_one(inference):
+    """With three controls nothing can be rejected at 5 %: no limits rather than false ones, and a sentence why."""
+    panel = factor_panel(1, n_units=4, n_periods=26, start=18, size=SIZES[:4])
+    found = estimate(panel, "did", inference)
+    if found is None:
+        return
+    plain.assert_plain(found)
+    if inference in ("placebo", "ferman_pinto", "conley_taber"):
+        assert found.lower is None
+        assert found.upper is None
+        assert found.p_value >= 0.25
+        assert found.notes
+
+
+@pytest.mark.parametrize("inference", INFERENCES)
+def test_several_treated_units_are_served_or_refused_by_name(inference):
+    panel = make_panel(factor_outcome(2, 16, 20), {0: 14, 4: 14}, size=SIZES[:16, :20])
+    found = estimate(panel, "did", inference)
+    if found is not None:
+        assert found.lower is None or found.lower <= found.effect <= found.upper
+
+
+def test_cluster_is_marked_as_not_valid_with_one_treated_unit():
+    found = estimate(world(), "did", "cluster")
+    assert any("Not valid here" in str(note) for note in found.notes)
+
+
+def test_default_is_a_placebo_test_with_few_treated_units_and_rescaled_where_sizes_are_known():
+    assert evaluation.estimate(world(), "did").inference == "ferman_pinto"
+    assert evaluation.estimate(factor_panel(1), "did").inference == "placebo"
+    many = make_panel(factor_outcome(2, 30, 20), dict.fromkeys(range(12), 14))
+    assert evaluation.estimate(many, "did").inference == ESTIMATORS["did"].default_inference
+
+
+def test_seed_changes_only_what_is_drawn():
+    """Enumerated placebos draw nothing: the seed must not matter to them."""
+    one, two = (evaluation.estimate(world(), "did", inference="placebo", seed=seed) for seed in (1, 2))
+    assert plain.as_bytes(one) == plain.as_bytes(two)
