@@ -1,0 +1,48 @@
+"""The verdict follows written rules: what may be reached, what costs a level, and never more certainty than the design has."""
+
+from dataclasses import replace
+
+from evaluation.result import CheckResult, Estimate, Note
+from evaluation.verdict import judge
+
+BASE = Estimate(
+    method="did", adjust="none", inference="placebo", effect=2.0, std_error=0.5, lower=1.0, upper=3.0, level=0.95,
+    p_value=0.01, baseline=10.0, percent=20.0, path=(), unit_weights={}, time_weights={}, n_units=50, n_treated=1, n_periods=10,
+)  # fmt: skip
+
+
+def level(headline=BASE, estimates=(), **statuses):
+    return judge(headline, estimates, [CheckResult(name, status) for name, status in statuses.items()]).level
+
+
+def test_one_treated_unit_reaches_three_and_many_four():
+    assert judge(BASE, (), ()).possible == 3
+    assert judge(replace(BASE, n_treated=6), (), ()).possible == 4
+
+
+def test_each_failure_costs_one_level_and_one_is_the_least():
+    assert level(pre_trends="passed", placebo_in_time="warns") == 3
+    assert level(pre_trends="failed") == 2
+    assert level(pre_trends="failed", placebo_in_time="failed") == 2
+    assert level(pre_trends="failed", leave_one_out="failed", every_unit_treated="failed") == 1
+
+
+def test_methods_disagree_only_with_opposite_signs_more_than_a_standard_error_apart():
+    near = replace(BASE, effect=0.2, method="synthetic_control")
+    against = replace(BASE, effect=-1.0, method="synthetic_control")
+    close = replace(BASE, effect=-0.1, method="synthetic_control")
+    assert level(estimates=(near,)) == 3
+    assert level(estimates=(against,)) == 2
+    assert level(replace(BASE, effect=0.1), (close,)) == 3
+
+
+def test_no_interval_or_an_invalid_one_costs_a_level():
+    assert level(replace(BASE, lower=None, upper=None)) == 2
+    assert level(replace(BASE, notes=(Note("cluster_few_treated", "not valid"),))) == 2
+
+
+def test_direction_needs_an_interval_that_leaves_zero_out():
+    assert judge(BASE, (), ()).direction == "higher"
+    assert judge(replace(BASE, effect=-2.0, lower=-3.0, upper=-1.0), (), ()).direction == "lower"
+    assert judge(replace(BASE, lower=-0.1), (), ()).direction == "unclear"
+    assert judge(replace(BASE, lower=None, upper=None), (), ()).direction == "unclear"
