@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Sized
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +26,9 @@ Scalar = TypeVar("Scalar", np.int64, np.float64)
 
 MOST_PERIODS = 20_000
 """More different values than this in the time column cannot be periods of a panel; it is the wrong column."""
+
+MISSING = ("..", ".", "-", "–", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
+"""Marks that stand for "no number" in a column of numbers; in a column of text they stay what they are."""
 
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 COMMA_NUMBER = r"^\s*[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+\s*$"
@@ -122,7 +125,7 @@ def times(column: Any) -> Times:
         weeks = any(_WEEK.match(name_of(value)) for value in values)
         advice = "weeks cannot be used, because years have 52 or 53 of them; sum them up to months or quarters"
         advice = advice if weeks else "write 2015, 2015Q1 or 2015M01"
-        return Times(codes, (), (), f"{bad:,} of {len(codes):,} rows are not periods; {advice}")
+        return Times(codes, (), (), f"{share(bad, codes)} not a period; {advice}")
     known = [period for period in read if period is not None]
     if not known:
         return Times(codes, (), (), "no row has a period")
@@ -153,12 +156,16 @@ def numbers(column: Any, name: str) -> Numbers:
         values = _numpy(pc.cast(column, pa.float64(), safe=False), np.float64, np.nan)
         infinite = int(np.isinf(values).sum())
         if infinite:
-            what = f"{infinite:,} of {len(values):,} rows are infinite"
-            return Numbers(values, f"{what}; leave the cell empty where it is not known")
+            return Numbers(values, f"{share(infinite, values)} infinite; leave the cell empty where it is not known")
         return Numbers(values)
     if not is_text(kind):
         return Numbers(empty, f"holds values of type {kind}, not numbers")
     return Numbers(empty, _not_numbers(column, name))
+
+
+def share(count: int, of: Sized, one: str = "is", many: str = "are") -> str:
+    """ "1 of 24 rows is" or "3 of 24 rows are"."""
+    return f"{count:,} of {len(of):,} rows {one if count == 1 else many}"
 
 
 def is_text(kind: Any) -> bool:
@@ -248,8 +255,8 @@ def _mixed(read: Sequence[Period | None], counts: Indices) -> str:
             rows[period.frequency] = rows.get(period.frequency, 0) + int(count)
     if len(rows) < 2:
         return ""
-    parts = " and ".join(f"{rows[kind]:,} rows of {kind}s" for kind in PER_YEAR if kind in rows)
-    return f"{parts} stand in one column; keep one of them"
+    parts = [f"{count:,} {kind}{'s' if count > 1 else ''}" for kind in PER_YEAR if (count := rows.get(kind, 0))]
+    return f"{listed(parts)} stand in one column; keep one of them"
 
 
 def _unequal(ordinals: list[int], frequency: Frequency) -> str:
@@ -282,22 +289,21 @@ def _not_numbers(column: Any, name: str) -> str:
     import pyarrow.compute as pc
 
     filled = pc.fill_null(column, "")
-    full = pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(filled)), 0)
+    absent = f"^({'|'.join(re.escape(mark) for mark in ('', *MISSING))})$"
+    full = pc.invert(pc.match_substring_regex(pc.utf8_trim_whitespace(filled), absent))
     plain = pc.match_substring_regex(filled, NUMBER)
     comma = pc.match_substring_regex(filled, COMMA_NUMBER)
     n_full, n_plain, n_comma = (int(pc.sum(flags).as_py() or 0) for flags in (full, plain, comma))
-    n_rows = len(column)
     if not n_full:
         return ""
     if n_full == n_plain:
         return "the numbers are stored as text; convert them, e.g. with pd.to_numeric"
     if n_full == n_plain + n_comma:
-        what = f"{n_comma:,} of {n_rows:,} rows are numbers with a decimal comma, stored as text"
-        return f'{what}; read them with decimal = ","'
+        return f'{share(n_comma, column)} a number with a decimal comma, stored as text; read them with decimal = ","'
     bad = n_full - n_plain
     comma_note = f" ({n_comma:,} have a decimal comma)" if n_comma else ""
     return (
-        f"{bad:,} of {n_rows:,} rows are not numbers{comma_note}; leave the cell empty where there is none. "
+        f"{share(bad, column)} not a number{comma_note}; leave the cell empty where there is none. "
         f"To see them: pd.to_numeric(data[{name!r}], errors='coerce').isna() & data[{name!r}].notna()"
     )
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.columns import Names, Times, arrow_column, names, numbers, times
+from evaluation.columns import Names, Times, arrow_column, names, numbers, share, times
 from evaluation.errors import DataError, Problem, did_you_mean, listed
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.periods import Period
@@ -102,7 +102,7 @@ def examine(frame: nw.DataFrame[Any], roles: Roles, source: str = "") -> Examine
     time = times(arrow_column(frame, roles.time)) if roles.time in present else None
     _judge_places(unit, time, roles, seen)
     values = _read_numbers(frame, roles, present, seen)
-    if unit is None or time is None or time.wrong or not unit.labels:
+    if unit is None or time is None or time.wrong or not unit.labels or len(time.periods) < 2:
         return seen
     grid = _grid(unit, time, roles, seen)
     outcome = grid.table(values[roles.outcome]) if roles.outcome in values else None
@@ -112,9 +112,13 @@ def examine(frame: nw.DataFrame[Any], roles: Roles, source: str = "") -> Examine
     region = _constant_names(frame, roles.region, "region", present, grid, seen)
     start = _start_of_units(frame, roles, present, grid, seen)
     window = judge_window(roles.window, start, grid.periods, seen)
+    for role, column in (("size", roles.size), ("noise", roles.noise)):
+        if outcome is not None and column in values:
+            _judge_known(grid.table(values[column]), outcome, role, column, seen)
     if outcome is None or start is None:
         return seen
-    _judge_observed(outcome, start, window, grid, roles, seen)
+    if np.isfinite(outcome).any():
+        _judge_observed(outcome, start, window, grid, roles, seen)
     if seen.findings:
         return seen
     seen.panel = Panel(
@@ -219,20 +223,19 @@ def _read_numbers(frame: nw.DataFrame[Any], roles: Roles, present: frozenset[str
 
 def _judge_sign(values: Array, role: str, column: str, seen: Examined) -> None:
     """Persons must be positive and variances not negative."""
-    of = f"of {len(values):,} rows are"
     zeros, negative = int((values == 0).sum()), int((values < 0).sum())
     if role == "size" and negative:
-        seen.wrong(role, f"{negative:,} {of} negative; it must be a number of persons", column)
+        seen.wrong(role, f"{share(negative, values)} negative; it must be a number of persons", column)
     if role == "size" and zeros:
-        seen.wrong(role, f"{zeros:,} {of} zero; leave out the rows of cells without persons", column)
+        seen.wrong(role, f"{share(zeros, values)} zero; leave out the rows of cells without persons", column)
     if role == "noise" and negative:
-        seen.wrong(role, f"{negative:,} {of} negative; a variance cannot be", column)
+        seen.wrong(role, f"{share(negative, values)} negative; a variance cannot be", column)
 
 
 def _judge_places(unit: Names | None, time: Times | None, roles: Roles, seen: Examined) -> None:
     """Every row needs a unit and a period, and there must be two periods."""
     if unit is not None and unit.missing:
-        what = f"{unit.missing:,} of {len(unit.codes):,} rows have no unit"
+        what = f"{share(unit.missing, unit.codes, 'has', 'have')} no unit"
         seen.wrong("unit", f"{what}. To see them: data[{roles.unit!r}].isna()", roles.unit)
     if time is None:
         return
@@ -240,7 +243,7 @@ def _judge_places(unit: Names | None, time: Times | None, roles: Roles, seen: Ex
         seen.wrong("time", time.wrong, roles.time)
         return
     if time.missing:
-        what = f"{time.missing:,} of {len(time.codes):,} rows have no period"
+        what = f"{share(time.missing, time.codes, 'has', 'have')} no period"
         seen.wrong("time", f"{what}. To see them: data[{roles.time!r}].isna()", roles.time)
     if len(time.periods) < 2:
         what = f"there is only one period, {time.periods[0]}"
@@ -295,6 +298,13 @@ def _judge_outcome(outcome: Array, column: str, seen: Examined) -> None:
         who = int((~observed).any(axis=1).sum())
         text = f"{missing:,} of {outcome.size:,} cells are not observed, in {who:,} units"
         seen.note("cells_missing", text, cells=missing, of=int(outcome.size), units=who)
+
+
+def _judge_known(table: Array, outcome: Array, role: str, column: str, seen: Examined) -> None:
+    """A cell that is weighted by its persons, or by its noise, needs them."""
+    unknown = int((np.isnan(table) & np.isfinite(outcome)).sum())
+    if unknown:
+        seen.wrong(role, f"is empty in {unknown:,} of {outcome.size:,} cells that have an outcome", column)
 
 
 def _judge_observed(

@@ -29,12 +29,12 @@ NOT_CHOSEN = {
 }
 """The reason for a unit outside `controls.only`, where the spec gives none."""
 
-_PLURALS: dict[Level, str] = {
-    "municipality": "municipalities",
-    "landsdel": "landsdele",
-    "region": "regions",
-    "nation": "nation",
-    "other": "other areas",
+_WORDS: dict[Level, tuple[str, str]] = {
+    "municipality": ("municipality", "municipalities"),
+    "landsdel": ("landsdel", "landsdele"),
+    "region": ("region", "regions"),
+    "nation": ("nation", "nations"),
+    "other": ("other area", "other areas"),
 }
 
 
@@ -223,10 +223,10 @@ class _Steps:
             )
             return
         if last < first:
-            self._wrong(path, f"end in {last}, before they begin in {first}")
+            self._wrong(path, f"these periods end in {last}, before they begin in {first}")
             return
         if first < min(present) or last > max(present):
-            self._wrong(path, f"reach beyond the data, which run from {min(present)} to {max(present)}")
+            self._wrong(path, f"these periods reach beyond the data, which run from {min(present)} to {max(present)}")
             return
         fits = np.array([*(period is None or first <= period <= last for period in read), True])
         self._keep(fits[codes])
@@ -323,7 +323,7 @@ class _Steps:
         if finding.place is not None:
             path = (*path, finding.place)
         what = finding.what
-        if "not numbers" in what or "stored as text" in what:
+        if "not a number" in what or "stored as text" in what:
             remark = self.table.remarks.get(finding.column)
             what = remark if remark is not None else what
         return self.loaded.locator.problem(
@@ -401,7 +401,7 @@ def _danish(name: str, known: Sequence[Area]) -> str:
 def _counts(areas: Sequence[Area]) -> str:
     """ "98 municipalities, 11 landsdele and 5 regions"."""
     counts = [(level, sum(area.level == level for area in areas)) for level in reversed(LEVELS)]
-    return listed([f"{count} {level if count == 1 else _PLURALS[level]}" for level, count in counts if count])
+    return listed([f"{count} {_WORDS[level][count > 1]}" for level, count in counts if count])
 
 
 def _new_name(name: str, taken: Sequence[str]) -> str:

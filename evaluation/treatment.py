@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from evaluation.columns import decimal_quarters, distinct, name_of
+from evaluation.columns import decimal_quarters, distinct, name_of, share
 from evaluation.errors import did_you_mean, listed
 from evaluation.panel import Indices, Mask
 from evaluation.periods import Period, parse_period
@@ -143,12 +143,14 @@ def judge_window(
     if first is None or last is None:
         return None
     if last < first:
-        remarks.wrong("window", f"ends in {window[1]}, before it begins in {window[0]}")
+        remarks.wrong("window", f"the window ends in {window[1]}, before it begins in {window[0]}")
     for step, when, word in ((first, window[0], "begins"), (last, window[1], "ends")):
         if not 0 <= step < len(periods):
-            remarks.wrong("window", f"{word} in {when}, outside the data ({periods[0]} to {periods[-1]})")
+            remarks.wrong("window", f"the window {word} in {when}, outside the data ({periods[0]} to {periods[-1]})")
     if start is not None and len(remarks.findings) == before and first < int(start.min()):
-        remarks.wrong("window", f"begins in {window[0]}, before the start of treatment in {periods[int(start.min())]}")
+        remarks.wrong(
+            "window", f"the window begins in {window[0]}, before the start of treatment in {periods[int(start.min())]}"
+        )
     return None if len(remarks.findings) > before else (first, last)
 
 
@@ -222,10 +224,10 @@ def _start_steps(column: Any, periods: tuple[Period, ...]) -> tuple[Indices, str
         if period.frequency != periods[0].frequency:
             other.add(period.frequency)
         step = period.ordinal - periods[0].ordinal
-        lookup[place] = step if step < never else never + 1
+        lookup[place] = step if step < never else step + 1
     wrong = ""
     if bad:
-        wrong = f"{bad:,} of {len(codes):,} rows are not periods; write 2015, 2015Q1 or 2015M01, and 0 for never"
+        wrong = f"{share(bad, codes)} not a period; write 2015, 2015Q1 or 2015M01, and 0 for never"
     elif other:
         wrong = f"holds {' and '.join(sorted(other))}s, but the data hold {periods[0].frequency}s"
     return lookup[codes], wrong

@@ -22,14 +22,14 @@ def read_parquet(content: bytes, name: str, settings: Settings) -> Read:
 def read_arrow(content: bytes, name: str, settings: Settings) -> Read:
     """Read an Arrow file (Feather version 2, or a stream); all types are as stored."""
     import pyarrow as pa
-    from pyarrow import feather, ipc
+    from pyarrow import ipc
 
+    if content.startswith(b"FEA1"):
+        raise UnreadableError(name, "is in the old Feather format, version 1; write it as Parquet or Feather version 2")
     source = pa.BufferReader(content)
     try:
         if content.startswith(b"ARROW1"):
             table = ipc.open_file(source).read_all()
-        elif content.startswith(b"FEA1"):
-            table = feather.read_table(source)
         else:
             table = ipc.open_stream(source).read_all()
     except (pa.ArrowException, OSError):

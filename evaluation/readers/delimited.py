@@ -196,5 +196,5 @@ def _ragged(rows: Sequence[tuple[int | None, int, int]]) -> str:
     where = f" (line {listed(lines)})" if lines else ""
     return (
         f"{count} another number of fields than the {expected} of the first line{where}; "
-        f"the first of them has {actual}. Is the file cut off, or does a text hold the delimiter?"
+        f"the first of them has {actual}. Is the file cut off, a quotation mark not closed, or the delimiter part of a text?"
     )

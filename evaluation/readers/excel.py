@@ -83,7 +83,7 @@ def _rows(content: bytes, name: str, wanted: str | None) -> tuple[str, list[str]
         cut = (
             "the workbook is cut off or damaged; copy it again"
             if content.startswith(b"PK")
-            else "is not an Excel workbook"
+            else "is not an Excel workbook; its name should end accordingly, or set format"
         )
         raise UnreadableError(name, cut) from None
     book.close()

@@ -7,10 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from evaluation.columns import MISSING
 from evaluation.result import Note
-
-MISSING = ("..", ".", "-", "–", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
-"""Marks that stand for "no number" in a column of numbers; in a column of text they stay what they are."""
 
 _WHOLE = r"^[+-]?\d+$"
 _LEADING_ZERO = r"^0\d+$"

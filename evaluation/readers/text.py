@@ -141,7 +141,11 @@ def _decode_as(content: bytes, name: str, encoding: str) -> Decoded:
         return Decoded(content.decode(encoding).removeprefix("\ufeff"), encoding)
     except UnicodeDecodeError as problem:
         line = content[: problem.start].count(b"\n") + 1
-        raise UnreadableError(name, f"is not in {encoding}: line {line:,} cannot be read with it", "encoding") from None
+        raise UnreadableError(
+            name,
+            f"is not in {encoding}: line {line:,} cannot be read with it; leave encoding out to have it found out",
+            "encoding",
+        ) from None
 
 
 def _wide_without_mark(content: bytes) -> str:
