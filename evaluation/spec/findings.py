@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
 from typing import Any, Literal, TypeAlias
 
 from evaluation.errors import Problem, listed, nearest
@@ -16,16 +17,20 @@ Fields: TypeAlias = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing wrong at `path`: with its value, or with the key itself."""
+    """One thing wrong at `path`: with its value, or with the key itself; not `quoted` when no line is to blame."""
 
     path: KeyPath
     what: str
     at: Literal["key", "value"] = "value"
+    quoted: bool = True
 
 
 def placed(findings: Iterable[Finding], locator: Locator) -> tuple[Problem, ...]:
     """The findings as problems in the order of the file, each once."""
-    problems = {locator.problem(finding.path, finding.what, at=finding.at): None for finding in findings}
+    problems: dict[Problem, None] = {}
+    for finding in findings:
+        problem = locator.problem(finding.path, finding.what, at=finding.at)
+        problems[problem if finding.quoted else replace(problem, quote="")] = None
     return tuple(sorted(problems, key=_place))
 
 
@@ -51,7 +56,10 @@ def explained(name: str, meaning: str) -> str:
 def near_miss(key: str, fields: Fields, present: Iterable[str]) -> str | None:
     """The key of this table that `key` most likely meant and that is not given already."""
     taken = set(present)
-    return nearest(key, [field for field in fields if field not in taken])
+    meant = nearest(key, [field for field in fields if field not in taken])
+    # keys are short: what serves for names of places would take 'colour' for 'cluster'
+    close = meant is not None and SequenceMatcher(None, key.casefold(), meant).ratio() >= 0.7
+    return meant if close else None
 
 
 def found(value: Any) -> str:

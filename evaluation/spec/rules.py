@@ -137,7 +137,8 @@ def _same_frequency(read: Mapping[KeyPath, Period], start: Period | None) -> Ite
     for path, period in read.items():
         if leader is not None and period.frequency != leader.frequency:
             which = "start" if start is not None else "the first period in this spec"
-            yield Finding(path, f"{period} is a {period.frequency}, but {which}, {leader}, is a {leader.frequency}")
+            what = f"{period} is a {period.frequency}, but {which}, {leader}, is a {leader.frequency}"
+            yield Finding(path, f"{what}; write all periods like {_written(leader)}")
 
 
 def _names_of_units(raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -277,9 +278,9 @@ def _covariates(raw: Mapping[str, Any], path: KeyPath, table: Mapping[str, Any])
             yield Finding((*path, "covariates", index), _no_covariate(name, known))
     predictors = table.get("predictors")
     for index, each in enumerate(predictors if isinstance(predictors, list) else ()):
-        name = each.get("column") if isinstance(each, Mapping) else None
-        if isinstance(name, str) and name not in (*known, outcome, "outcome"):
-            yield Finding((*path, "predictors", index, "column"), _no_covariate(name, [*known, str(outcome)]))
+        column = each.get("column") if isinstance(each, Mapping) else None
+        if isinstance(column, str) and column not in (*known, outcome, "outcome"):
+            yield Finding((*path, "predictors", index, "column"), _no_covariate(column, [*known, str(outcome)]))
 
 
 def _no_covariate(name: str, known: Sequence[str]) -> str:

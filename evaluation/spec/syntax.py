@@ -15,6 +15,7 @@ from evaluation.spec.locate import Spans, spans
 _AT = re.compile(r"\(at line (\d+), column (\d+)\)$")
 _PAIR = re.compile(r"^\s*(?P<key>[^=\[\]{}\"'#]*?)\s*=\s*(?P<value>.*?)\s*$")
 _CURLY = re.compile("[“”„‟«»‘’‚‛]")
+_SECOND_PAIR = re.compile(r"""("[^"]*"|'[^']*'|\[[^\]]*\]|\{[^}]*\}|[^\s"'\[{]+)\s+(?P<key>[\w-]+)\s*=""")
 _NEW_STATEMENT = re.compile(r"\s*(\[{1,2}[\w.\- \"']+\]{1,2}\s*(#.*)?$|[\w.-]+\s*=)")
 _BARE = re.compile(r"[A-Za-z0-9_.\- \t]*")
 _WORDS = {"yes": "true", "on": "true", "ja": "true", "no": "false", "off": "false", "nej": "false"}
@@ -76,13 +77,11 @@ def _pair(pair: re.Match[str], line: int) -> tuple[tuple[int, int], str] | None:
     bare = value.split("#")[0].strip()
     if not bare:
         return at_value, f"nothing stands after {key} =; write its value, or leave the key out"
+    second = _SECOND_PAIR.match(bare)
+    if second is not None:
+        return (line, at_value[1] + second.start("key")), "write each key on a line of its own"
     if bare[0] in "\"'[{":
-        second = re.match(r"""("[^"]*"|'[^']*'|\[[^\]]*\]|\{[^}]*\})\s+[\w-]+\s*=""", bare)
-        if second is None:
-            return None
-        return (line, at_value[1] + second.end(1) + 1), "write each key on a line of its own"
-    if re.fullmatch(r"\S+\s+[\w-]+\s*=.*", bare):
-        return (line, at_value[1] + len(bare.split()[0]) + 1), "write each key on a line of its own"
+        return None
     return at_value, _scalar(bare)
 
 

@@ -69,8 +69,8 @@ def describe(path: KeyPath) -> Fields:
 
 
 def _purpose(model: type[BaseModel]) -> str:
-    """A table's docstring as it goes into a sentence."""
-    text = " ".join((model.__doc__ or "").split()).rstrip(".")
+    """The first sentence of a table's docstring as it goes into a sentence of ours."""
+    text = " ".join((model.__doc__ or "").split()).split(". ")[0].rstrip(".")
     return text[:1].lower() + text[1:]
 
 

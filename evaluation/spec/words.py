@@ -108,9 +108,10 @@ def missing(path: KeyPath, meaning: str) -> Finding:
     """A key or a whole table that must be there and is not."""
     name, table = str(path[-1]), path[:-1]
     if not table and name in ("data", "treatment", "headline"):
-        return Finding(path, f"missing table [{name}]" + (f" ({meaning})" if meaning else ""))
+        return Finding(path, f"missing table [{name}]" + (f" ({meaning})" if meaning else ""), quoted=False)
     if not table:
-        return Finding(path, f"missing key {explained(name, meaning)}; write it above the first [table]")
+        what = f"missing key {explained(name, meaning)}; write it above the first [table]"
+        return Finding(path, what, quoted=False)
     return Finding(path, f"missing key {explained(name, meaning)} in {label(table)}")
 
 
@@ -147,6 +148,8 @@ def _remedy(expected: set[str], value: Any, path: KeyPath) -> str:
     if "string_type" in expected:
         if isinstance(value, int if "int_type" in expected else (int, float)) and not isinstance(value, bool):
             return f'put it in quotation marks: "{value}"'
+        if hasattr(value, "strftime") and "int_type" in expected and path[:2] != ("data", "where"):
+            return f'write its month: "{value:%Y}M{value:%m}"'
         if hasattr(value, "isoformat"):
             return f'put it in quotation marks: "{value}"'
         if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
@@ -173,7 +176,9 @@ def either(words: Sequence[str]) -> str:
 def _length(error: Mapping[str, Any], value: Any, meaning: str) -> str:
     held = len(value) if isinstance(value, (list, tuple)) else 0
     if error["type"] == "too_short":
-        return f"expected at least {error['ctx']['min_length']}, found {held or found(value)}"
+        least = error["ctx"]["min_length"]
+        wanted = "at least one value" if least == 1 else f"at least {least} values"
+        return f"expected {wanted}, found {held or found(value)}"
     form = re.search(r"\[\w+, \w+\]", meaning)
     wanted = f"two values, {form[0]}" if form else "two values"
     if error["type"] == "too_long" and error["ctx"]["max_length"] != 2:

@@ -69,13 +69,13 @@ def _written(draw: st.DrawFn) -> str:
     lines: list[str] = []
 
     def noise() -> str:
-        return draw(st.sampled_from(["", "", "\n", "# a comment = [1, 'x']\n", "   \n", "\t# \"\n"]))
+        return draw(st.sampled_from(["", "", "\n", "# a comment = [1, 'x']\n", "   \n", '\t# "\n']))
 
     def blank() -> str:
         return draw(st.sampled_from(["", " ", "\t", "  "]))
 
     def gap() -> str:
-        return draw(st.sampled_from(["", " ", "\n", " # ] , \" comment\n", "\n\n  "]))
+        return draw(st.sampled_from(["", " ", "\n", ' # ] , " comment\n', "\n\n  "]))
 
     def key(name: str) -> str:
         bare = name and all(sign.isascii() and (sign.isalnum() or sign in "-_") for sign in name)
@@ -152,7 +152,9 @@ def test_every_located_value_reads_as_tomllib_reads_it(text: str, windows: bool)
             start, end = found.values[path]
             assert tomllib.loads(f"x = {text[start:end]}")["x"] == value, path
         else:
-            assert isinstance(value, (dict, list)), path  # only what headers and dotted keys open has no text of its own
+            assert isinstance(value, (dict, list)), (
+                path
+            )  # only what headers and dotted keys open has no text of its own
         if isinstance(path[-1], str):
             start, end = found.keys[path]
             assert list(tomllib.loads(f"{text[start:end]} = 1")) == [path[-1]]

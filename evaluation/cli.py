@@ -1,0 +1,415 @@
+"""The command `evaluate`. The only file that prints or exits.
+
+Progress and problems go to standard error, the answer to standard output. Whatever is slow to import is imported where it is
+used, so that `--help` is quick and `--check` needs nothing that draws.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from evaluation._version import __version__
+from evaluation.errors import EvaluationError, Problem, StrictError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from evaluation.result import Result
+    from evaluation.spec.loaded import LoadedSpec
+
+HELP = """\
+evaluate: what did a public programme do, and how sure can one be when one unit was treated?
+
+  evaluate SPEC                  write reports/NAME.html, NAME.json and NAME/*.csv
+                                 (NAME.da.html and NAME.en.html with two languages)
+  evaluate SPEC --check          read spec and data, say what would be done and how long it takes
+  evaluate SPEC --json           the result as JSON on standard output, and nothing else there
+  evaluate SPEC --strict         exit with 7 if a check fails
+  evaluate --init NAME           write a commented spec that works as it stands
+  evaluate --methods [NAME]      what there is to choose from; or one method, in full
+  evaluate --schema              the JSON Schema of specs, for completion in the editor
+  evaluate --render RESULT.json  write the pages again, without any data
+  evaluate --simulate DIR        write synthetic registers to practise on (not available yet)
+
+options
+  --output DIR      write to DIR instead of reports
+  --language da|en  one page, and the answer, in this language
+  --seed N          instead of the spec's seed
+  --force           replace files that evaluate did not write; with --init, replace any
+  --quiet           no progress
+  --version         the version
+  --help            this page
+
+examples
+  evaluate --init jobs && evaluate jobs.toml
+  evaluate specs/hjorring_employment.toml --language da
+  evaluate specs/california.toml --json > california.json
+
+exit codes
+  0  written, whatever the answer    4  the data do not fit the spec
+  1  not foreseen: a bug             5  the headline cannot be estimated
+  2  wrong usage                     6  nothing may be published
+  3  something is wrong in the spec  7  a check failed, under --strict
+
+Progress goes to standard error, the answer to standard output; NO_COLOR is obeyed."""
+
+LANGUAGES = ("da", "en")
+
+# what may stand beside each thing the command can do
+_ALLOWED = {
+    "evaluate": {"output", "json", "strict", "quiet", "language", "seed", "force"},
+    "check": {"quiet", "language", "seed"},
+    "init": {"quiet", "force"},
+    "methods": set(),
+    "schema": set(),
+    "render": {"output", "quiet", "language", "force"},
+    "simulate": {"scenario", "persons", "seed", "quiet", "force"},
+    "version": set(),
+    "help": None,
+}
+
+
+class _Interrupted(KeyboardInterrupt):
+    """Stopped by the user at a point where something may have been written."""
+
+
+@click.command(add_help_option=False)
+@click.argument("words", nargs=-1)
+@click.option("--init")
+@click.option("--render")
+@click.option("--simulate")
+@click.option("--scenario")
+@click.option("--persons")
+@click.option("--output")
+@click.option("--language")
+@click.option("--seed")
+@click.option("--methods", is_flag=True)
+@click.option("--schema", is_flag=True)
+@click.option("--check", is_flag=True)
+@click.option("--json", is_flag=True)
+@click.option("--strict", is_flag=True)
+@click.option("--quiet", is_flag=True)
+@click.option("--force", is_flag=True)
+@click.option("--version", is_flag=True)
+@click.option("-h", "--help", is_flag=True)
+def command(words: tuple[str, ...], **options: Any) -> int:
+    """Do the one thing that was asked for, and return the exit code."""
+    given = {name: value for name, value in options.items() if value not in (None, False)}
+    asked = _asked(words, given)
+    doing: dict[str, Callable[[], int]] = {
+        "help": lambda: _print(HELP),
+        "version": lambda: _print(f"nettoeffekt {__version__}"),
+        "methods": lambda: _methods(words),
+        "schema": _schema,
+        "init": lambda: _init(given),
+        "simulate": lambda: _simulate(given),
+        "render": lambda: _render(given),
+        "check": lambda: _check(words[0], given),
+        "evaluate": lambda: _evaluate(words[0], given),
+    }
+    return doing[asked]()
+
+
+def main() -> NoReturn:
+    """The entry point of `evaluate`."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with these arguments and return its exit code; nothing escapes as a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without "ø" or "×" still gets an answer
+    spec = next((word for word in arguments if word.endswith(".toml")), "")
+    try:
+        with command.make_context("evaluate", list(arguments)) as context:
+            code: int = command.invoke(context)
+        sys.stdout.flush()
+        return code
+    except click.UsageError as error:
+        return _failed(UsageError(_usage(error)), spec)
+    except EvaluationError as error:
+        return _failed(error, spec)
+    except BrokenPipeError:
+        # whoever was reading has read enough; Python would complain when it flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt as error:
+        _tell(str(error) or "interrupted; nothing was written")
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last door: a bug is said in two lines, with no values of the data
+        return _unforeseen(error)
+
+
+# ---- what was asked for
+
+
+def _asked(words: tuple[str, ...], given: dict[str, Any]) -> str:
+    """The one thing to do; everything that does not go together is refused at once."""
+    if "help" in given:
+        return "help"
+    modes = [name for name in ("version", "init", "methods", "schema", "render", "simulate") if name in given]
+    if len(modes) > 1:
+        raise UsageError(f"{' and '.join(f'--{name}' for name in modes)} do not go together; give one of them")
+    if not modes and not words:
+        raise UsageError("no spec was given: `evaluate SPEC`, or `evaluate --init NAME` to write a first one")
+    if not modes and len(words) > 1:
+        raise UsageError(f"one spec at a time, but {len(words)} words were given: {', '.join(words)}")
+    if modes and words and modes != ["methods"]:
+        raise UsageError(f"--{modes[0]} takes no spec; leave out {' '.join(words)}")
+    if len(words) > 1:
+        raise UsageError(f"--methods takes one name, but {len(words)} were given: {', '.join(words)}")
+    asked = modes[0] if modes else ("check" if "check" in given else "evaluate")
+    refused = [name for name in given if name not in (asked, *(_ALLOWED[asked] or ()))]
+    if refused:
+        beside = f"--{asked}" if asked != "evaluate" else "a spec"
+        raise UsageError(*(f"--{name} has no meaning with {beside}; leave it out" for name in refused))
+    _judge_values(given)
+    return asked
+
+
+def _judge_values(given: dict[str, Any]) -> None:
+    problems = []
+    for name in ("seed", "persons"):
+        if name in given and not (given[name].isascii() and given[name].isdigit()):
+            problems.append(f"--{name} takes a whole number of at least 0, found '{given[name]}'")
+    language = given.get("language")
+    if language is not None and language not in LANGUAGES:
+        hint = did_you_mean(language, LANGUAGES) or f"; choose from {' and '.join(LANGUAGES)}"
+        problems.append(f"no language '{language}'{hint}")
+    if problems:
+        raise UsageError(*problems)
+
+
+def _usage(error: click.UsageError) -> str:
+    """click's complaints in our words."""
+    options = [f"--{parameter.name}" for parameter in command.params if isinstance(parameter, click.Option)]
+    if isinstance(error, click.NoSuchOption):
+        return f"no option '{error.option_name}'{did_you_mean(error.option_name, options)}"
+    if isinstance(error, click.BadOptionUsage):
+        name = "--" + error.option_name.lstrip("-")
+        takes = {"--init": "a name: --init jobs", "--render": "a file: --render reports/jobs.json"}
+        if "does not take" in error.message:
+            return f"{name} takes no value"
+        return f"{name} needs {takes.get(name, 'a value behind it')}"
+    return error.message[:1].lower() + error.message[1:].rstrip(".")
+
+
+# ---- doing it
+
+
+def _evaluate(path: str, given: dict[str, Any]) -> int:
+    from evaluation import run as flow
+
+    loaded = flow.load_spec(path)
+    languages = _languages(given, loaded.spec.languages)
+    seed = int(given["seed"]) if "seed" in given else None
+    result = flow.evaluate(loaded, progress=_progress(given), seed=seed)
+    folder = Path(given.get("output", "reports"))
+    written = _written(result, folder, loaded.name, given, languages)
+    try:
+        if "json" in given:
+            from evaluation.result import to_json
+
+            click.echo(to_json(result).encode(), nl=False)
+        else:
+            _answer(flow.sentences(result, (languages or result.languages)[0]), written)
+    except KeyboardInterrupt:
+        raise _Interrupted(f"interrupted, after everything was written to {folder}") from None
+    failed = [check.id for check in result.checks if check.status == "failed"]
+    if failed and "strict" in given:
+        raise StrictError(*(f"check '{name}' failed" for name in failed))
+    return 0
+
+
+def _check(path: str, given: dict[str, Any]) -> int:
+    from evaluation import run as flow
+
+    loaded = flow.load_spec(path)
+    _languages(given, loaded.spec.languages)
+    for stage, text in (("Spec", _spec_line(path, loaded)), *flow.plan(loaded)):
+        _print(_line(stage, text, sys.stdout))
+    return _print(f"\n{path} is in order; nothing was written")
+
+
+def _render(given: dict[str, Any]) -> int:
+    path = Path(given["render"])
+    result = _read_result(path)
+    languages = _languages(given, result.languages)
+    written = _written(result, Path(given.get("output", path.parent)), path.stem, given, languages)
+    _pages(written)
+    return 0
+
+
+def _read_result(path: Path) -> Result:
+    from evaluation.result import from_json
+
+    try:
+        return from_json(path.read_bytes())
+    except FileNotFoundError:
+        beside = sorted(each.name for each in path.parent.glob("*.json")) if path.parent.is_dir() else []
+        raise UsageError(f"{path}: there is no such file{did_you_mean(path.name, beside)}") from None
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({_reason(error)})") from None
+    except ValueError:
+        what = f"this is not a result that evaluate {__version__} wrote"
+        raise UsageError(f"{path}: {what}; --render takes the NAME.json of an earlier run") from None
+
+
+def _languages(given: dict[str, Any], available: Sequence[str]) -> tuple[str, ...] | None:
+    language = given.get("language")
+    if language is None:
+        return None
+    if language not in available:
+        raise UsageError(
+            f"--language {language}: the spec has texts in {' and '.join(available)} only; see its languages"
+        )
+    return (language,)
+
+
+def _written(
+    result: Result, folder: Path, name: str, given: dict[str, Any], languages: tuple[str, ...] | None
+) -> tuple[Path, ...]:
+    from evaluation import run as flow
+
+    try:
+        return flow.write(result, folder, name, force="force" in given, languages=languages)
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be written to ({_reason(error)}); --output DIR writes elsewhere") from None
+    except KeyboardInterrupt:
+        raise _Interrupted(f"interrupted while writing; some files in {folder} may be from before") from None
+
+
+def _methods(words: tuple[str, ...]) -> int:
+    from evaluation import run as flow
+    from evaluation.spec import guide
+
+    width = _width()
+    lines = guide.page(flow.catalogue(), words[0], width) if words else guide.overview(flow.catalogue(), width)
+    return _print("\n".join(lines))
+
+
+def _schema() -> int:
+    from evaluation import run as flow
+    from evaluation.spec.schema import schema_text
+
+    click.echo(schema_text(flow.catalogue()).encode(), nl=False)
+    return 0
+
+
+def _init(given: dict[str, Any]) -> int:
+    from evaluation.spec.starter import write_starter
+
+    try:
+        spec, data = write_starter(given["init"], force="force" in given)
+    except OSError as error:
+        raise UsageError(f"{given['init']}: cannot be written ({_reason(error)})") from None
+    if "quiet" not in given:
+        _print(f"{spec}   a commented spec\n{data}   made-up numbers for it to run on\n")
+        _print(f"next: `evaluate {spec}` runs it as it stands; then put your own data and units in, and")
+        _print(f"`evaluate {spec} --check` says what it would do with them")
+    return 0
+
+
+def _simulate(given: dict[str, Any]) -> int:
+    what = "--simulate (synthetic registers to practise on) is not available yet"
+    raise UsageError(f"{what}; `evaluate --init NAME` writes a spec with made-up data to practise on")
+
+
+# ---- telling it
+
+
+def _print(text: str) -> int:
+    click.echo(text)
+    return 0
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def _answer(sentences: Iterable[str], written: Sequence[Path]) -> None:
+    for sentence in sentences:
+        _print(sentence)
+    _pages(written)
+
+
+def _pages(written: Sequence[Path]) -> None:
+    for path in written:
+        if path.suffix == ".html":
+            _print(f"{path}   one file, opens offline")
+
+
+def _progress(given: dict[str, Any]) -> Callable[[str, str], None] | None:
+    if "quiet" in given:
+        return None
+    return lambda stage, text: _tell(_line(stage, text, sys.stderr))
+
+
+def _line(stage: str, text: str, stream: Any) -> str:
+    return _styled(f"{stage:<10}", stream, bold=True) + f" {text}"
+
+
+def _spec_line(path: str, loaded: LoadedSpec) -> str:
+    estimators = 1 + len(loaded.spec.estimator)
+    return (
+        f"{path}, {estimators} estimator{'s' if estimators > 1 else ''}, pages in {' and '.join(loaded.spec.languages)}"
+    )
+
+
+def _failed(error: EvaluationError, spec: str) -> int:
+    """Each problem with its place and line, then how many there are, then what to do in general."""
+    for problem in error.problems:
+        _tell(_shown(problem) + "\n")
+    if len(error.problems) > 1:
+        _tell(f"{len(error.problems)} problems" + (f" in {spec}" if spec and not isinstance(error, UsageError) else ""))
+    _tell(error.advice)
+    return error.exit_code
+
+
+def _shown(problem: Problem) -> str:
+    where = _styled(f"{problem.where}:", sys.stderr, bold=True) + " " if problem.where else ""
+    quote = "\n" + _styled(problem.quote, sys.stderr, dim=True) if problem.quote else ""
+    return f"{where}{problem.what}{quote}"
+
+
+def _unforeseen(error: Exception) -> int:
+    """A bug: the kind of error and our line where it happened, never a value."""
+    if os.environ.get("NETTOEFFEKT_TRACEBACK") == "1":
+        import traceback
+
+        _tell("".join(traceback.format_exception(error)))
+    home = Path(__file__).parent
+    place, frame = "", error.__traceback__
+    while frame is not None:
+        file = Path(frame.tb_frame.f_code.co_filename)
+        if home in file.parents:
+            place = f" at {file.relative_to(home.parent).as_posix()}:{frame.tb_lineno}"
+        frame = frame.tb_next
+    _tell(f"this was not foreseen: {type(error).__name__}{place}")
+    _tell("report it together with the spec; with NETTOEFFEKT_TRACEBACK=1 the command says more")
+    return EvaluationError.exit_code
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or type(error).__name__).lower()
+
+
+def _styled(text: str, stream: Any, **style: bool) -> str:
+    """Bold and dim on a terminal, plain text everywhere else."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
+    return text if plain else click.style(text, **style)
+
+
+def _width() -> int:
+    import shutil
+
+    return max(60, min(110, shutil.get_terminal_size((100, 24)).columns)) if sys.stdout.isatty() else 100
+
+
+if __name__ == "__main__":
+    main()
