@@ -65,6 +65,8 @@ def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
     treated, window = target_weights(panel)
     controls = (~panel.treated) / float((~panel.treated).sum())
     before = np.where((np.arange(panel.n_periods) < start) & used, 1.0, 0.0)
+    if not before.any() or not used[start:].any():
+        raise EstimationError("did: nothing is observed before the start, or nothing in the window")
     before /= before.sum()
     # cells outside `used` have weight zero; 0 stands in for what may be missing there
     known = np.isfinite(panel.outcome).all(axis=0)

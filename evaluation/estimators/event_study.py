@@ -146,6 +146,8 @@ def _average(panel: Panel, times: Indices, found: Indices) -> Array:
     cells = panel.target & np.isfinite(panel.outcome)
     weight = np.where(cells, 1.0 if panel.size is None else np.nan_to_num(panel.size), 0.0)
     average = np.array([weight[times == time].sum() for time in found])
+    if average.sum() <= 0:
+        raise EstimationError("event_study: no treated cell of the window is observed")
     return np.asarray(average / average.sum())
 
 

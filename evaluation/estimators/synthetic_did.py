@@ -157,7 +157,8 @@ METHOD = Method(
     fit=fit,
     options=Options,
     needs=("never_treated", "balanced", "common_start", "two_pre_periods"),
-    keeps=frozenset({"period_shift", "unit_shift", "common_shift", "scale", "unit_order"}),
+    # not "period_shift": the paper's noise level, hence the ridge, sees period effects
+    keeps=frozenset({"unit_shift", "common_shift", "scale", "unit_order"}),
     default_inference="placebo",
     source="Arkhangelsky, Athey, Hirshberg, Imbens & Wager (2021), American Economic Review 111(12)",
     gaps=gaps,
