@@ -94,7 +94,8 @@ def arrow_column(frame: nw.DataFrame[Any], name: str) -> Any:
         return pa.array([_text(value) for value in series.to_list()], pa.string())
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
-    return column
+    # few of Arrow's functions for text know views
+    return column.cast(pa.large_string()) if is_text(column.type) and "view" in str(column.type) else column
 
 
 def names(column: Any) -> Names:

@@ -13,8 +13,8 @@ def read_parquet(content: bytes, name: str, settings: Settings) -> Read:
     import pyarrow.parquet as parquet
 
     try:
-        table = parquet.read_table(pa.BufferReader(content))
-    except (pa.ArrowException, OSError):
+        table = _valid(parquet.read_table(pa.BufferReader(content)))
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         raise UnreadableError(name, _broken(content, b"PAR1", "Parquet")) from None
     return Read(_checked(table, name), {"format": "parquet"})
 
@@ -28,13 +28,17 @@ def read_arrow(content: bytes, name: str, settings: Settings) -> Read:
         raise UnreadableError(name, "is in the old Feather format, version 1; write it as Parquet or Feather version 2")
     source = pa.BufferReader(content)
     try:
-        if content.startswith(b"ARROW1"):
-            table = ipc.open_file(source).read_all()
-        else:
-            table = ipc.open_stream(source).read_all()
-    except (pa.ArrowException, OSError):
+        opened = ipc.open_file(source) if content.startswith(b"ARROW1") else ipc.open_stream(source)
+        table = _valid(opened.read_all())
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         raise UnreadableError(name, _broken(content, b"ARROW1", "Arrow")) from None
     return Read(_checked(table, name), {"format": "arrow"})
+
+
+def _valid(table: Any) -> Any:
+    """The table, when its buffers are sound: a damaged file may be read without an error and crash what uses it."""
+    table.validate(full=True)
+    return table.rename_columns([str(column) for column in table.column_names])
 
 
 def _broken(content: bytes, magic: bytes, kind: str) -> str:

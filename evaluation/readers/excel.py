@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,20 @@ from evaluation.readers.numerals import read_numerals
 from evaluation.readers.statbank import is_across, melt
 from evaluation.readers.table import Read, Settings, UnreadableError
 from evaluation.result import Value
+
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What openpyxl and the XML parser below it have been seen to raise on damaged workbooks: they check very little."""
 
 
 def read(content: bytes, name: str, settings: Settings) -> Read:
@@ -67,19 +82,10 @@ def _rows(content: bytes, name: str, wanted: str | None) -> tuple[str, list[str]
             hint = did_you_mean(wanted, sheets) or f"; there are {listed(sheets)}"
             raise UnreadableError(name, f"no sheet '{wanted}'{hint}", "sheet")
         sheet = book[wanted] if wanted is not None else book.worksheets[0]
+        # some programs write a wrong extent, and openpyxl would read no further
+        sheet.reset_dimensions()
         rows = [[_cell(value) for value in row] for row in sheet.iter_rows(values_only=True)]
-    except (
-        BadZipFile,
-        InvalidFileException,
-        KeyError,
-        ValueError,
-        TypeError,
-        OSError,
-        SyntaxError,
-        EOFError,
-        IndexError,
-    ):
-        # SyntaxError: openpyxl passes on the parser's error for a part that is no XML
+    except (*_DAMAGE, BadZipFile, InvalidFileException, zlib.error):
         cut = (
             "the workbook is cut off or damaged; copy it again"
             if content.startswith(b"PK")

@@ -47,7 +47,8 @@ def _read(function: str, content: bytes, name: str, settings: Settings, kind: st
         pyreadstat.PyreadstatError,
         UnicodeDecodeError,
         ValueError,
-        OverflowError,
+        ArithmeticError,
+        LookupError,
     ) as problem:
         if isinstance(problem, UnicodeDecodeError) or "encoding" in str(problem).lower():
             raise UnreadableError(name, "its text is in another encoding; set encoding", "encoding") from None

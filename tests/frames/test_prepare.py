@@ -133,7 +133,7 @@ def test_statbanks_api_file_is_prepared_as_it_comes(run: Callable[..., Prepared]
 def test_where_keeps_rows_by_text_number_and_list(run: Callable[..., Prepared], tmp_path: Path) -> None:
     lines = ["unit,year,y,sex,age"]
     lines += [
-        f"{unit},{year},{(hash_ := len(unit) * year % 7) + age},{sex},{age}"
+        f"{unit},{year},{len(unit) * year % 7 + age},{sex},{age}"
         for unit in ("Hjørring", "Aalborg", "Ærø") for year in range(2012, 2018) for sex in ("M", "K") for age in (1, 2)
     ]  # fmt: skip
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")

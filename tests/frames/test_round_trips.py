@@ -14,10 +14,10 @@ import pyreadstat
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.frames.twin import cells_of, pivot
 
 from evaluation.frames import panel_from_frame
 from evaluation.readers import Settings, read_table
+from tests.frames.twin import cells_of, pivot
 
 LETTERS = "abcdefghijklmnopqrstuvwxyzæøåABCÆØÅ -.'"
 NAMES = st.text(LETTERS, min_size=1, max_size=12).map(lambda name: f"k{name.strip()}")
