@@ -15,13 +15,10 @@ from evaluation.spec.findings import Finding, placed
 from evaluation.spec.loaded import LoadedSpec
 from evaluation.spec.locate import KeyPath, locate
 from evaluation.spec.model import Spec
-from evaluation.spec.names import check_names, column_problem, period_problem, unit_problem
 from evaluation.spec.rules import ruled, without_planned
 from evaluation.spec.syntax import syntax_problem
 from evaluation.spec.tables import describe, unknown_keys
 from evaluation.spec.words import findings_of
-
-__all__ = ["check_names", "column_problem", "period_problem", "read_spec", "unit_problem"]
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 

@@ -17,7 +17,7 @@ from evaluation.errors import EvaluationError, SpecError, UsageError
 from evaluation.spec.catalogue import PLANNED, Catalogue
 from evaluation.spec.loaded import LoadedSpec
 from evaluation.spec.options import named_choice, validated_options
-from evaluation.spec.reader import check_names, column_problem, judged, period_problem, read_spec, unit_problem
+from evaluation.spec.reader import judged, read_spec
 
 
 @dataclass(frozen=True)
@@ -182,33 +182,6 @@ def test_files_that_are_no_specs(read: Read, tmp_path: Path) -> None:
         with pytest.raises(UsageError) as caught:
             read_spec(path, CATALOGUE)
         assert str(caught.value) == expected
-
-
-def test_names_that_only_the_data_know_are_pointed_back_to_their_line(read: Read) -> None:
-    loaded = read(GOOD)
-    columns = ["kommune", "år", "beskaeftigelse", "alder", "kon"]
-    problems = check_names(loaded, columns=columns, units=["Hjørring", "Aabenraa"], periods=["2010", "2016"])
-    assert [str(problem) for problem in problems] == [
-        "specs/x.toml:6:11: no column 'beskæftigelse' in kommuner.csv; did you mean 'beskaeftigelse'?\n"
-        '     6 | outcome = "beskæftigelse"',
-        "specs/x.toml:8:11: no column 'køn' in kommuner.csv; did you mean 'kon'?\n     8 | where = { \"køn\" = \"alle\" }",
-        "specs/x.toml:10:10: no unit 'Hjorring' in the data; did you mean 'Hjørring'?\n    10 | units = [\"Hjorring\"]",
-        "specs/x.toml:11:9: no period 2015 in the data, which run from 2010 to 2016\n    11 | start = 2015",
-        "specs/x.toml:12:11: no period 2015 in the data, which run from 2010 to 2016\n    12 | window = [2015, 2018]",
-        "specs/x.toml:12:17: no period 2018 in the data, which run from 2010 to 2016\n    12 | window = [2015, 2018]",
-        "specs/x.toml:14:24: no unit 'Silkeborg' in the data; it has 2 units: Hjørring and Aabenraa\n"
-        '    14 | exclude = ["Aabenraa", "Silkeborg"]',
-    ]
-    assert check_names(loaded) == ()
-
-
-def test_single_names(read: Read) -> None:
-    loaded = read(GOOD)
-    assert column_problem(loaded, ("data", "unit"), "kommune", ["kommunenavn"]).what.endswith(
-        "did you mean 'kommunenavn'?"
-    )
-    assert unit_problem(loaded, ("treatment", "units", 0), "Hjorring", ["Hjørring"]).where == "specs/x.toml:10:10"
-    assert "are by quarter: write 2015Q1" in period_problem(loaded, ("treatment", "start"), 2015, ["2015Q1"]).what
 
 
 def test_options_from_python() -> None:
