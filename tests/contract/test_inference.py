@@ -131,6 +131,29 @@ def test_p_value_alone_equals_the_one_beside_the_interval(inference, method):
     assert chosen.test(pipeline(method), panel, np.random.default_rng(5)) == pytest.approx(expected, abs=1e-12)
 
 
+EACH = [name for name, inference in INFERENCES.items() if inference.test_each is not None]
+
+
+@pytest.mark.parametrize("inference", EACH)
+@pytest.mark.parametrize("method", ESTIMATORS)
+def test_every_unit_in_turn_gives_every_rank_once(inference, method):
+    """Shared refits: among n units with no ties the p-values are 1/n, 2/n, ..., 1, each once, whoever comes first."""
+    panel = make_panel(factor_outcome(4, 20, 26), {}, size=np.full((20, 26), 700.0))
+    p_values = INFERENCES[inference].test_each(pipeline(method), panel, 18, np.random.default_rng(5))
+    np.testing.assert_allclose(np.sort(p_values), np.arange(1, 21) / 20, atol=1e-12)
+
+
+@pytest.mark.parametrize("inference", EACH)
+def test_every_unit_in_turn_is_nearly_the_test_done_one_by_one(inference):
+    """Nearly: one by one, the unit that is treated is no donor of the others; in turn, it is."""
+    panel = make_panel(factor_outcome(4, 20, 26), {}, size=SIZES[:20])
+    chosen = INFERENCES[inference]
+    together = chosen.test_each(pipeline("did"), panel, 18, np.random.default_rng(5))
+    alone = [chosen.test(pipeline("did"), panel.assign({row: 18}), np.random.default_rng(5)) for row in range(20)]
+    assert np.abs(together - alone).max() <= 3 / 20
+    assert np.abs(together - alone).mean() <= 1 / 20
+
+
 @pytest.mark.parametrize(("inference", "method"), PAIRS)
 def test_units_in_another_order_give_the_same_interval(inference, method):
     panel = world()
