@@ -1,0 +1,108 @@
+"""The numbers of the page as CSV: comma, decimal point, UTF-8, English column names; the same text as the page's links."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
+
+from evaluation.report import facts
+from evaluation.result import Estimate, Result, Value
+
+_ESTIMATE = (
+    "effect", "std_error", "lower", "upper", "level", "p_value", "baseline", "percent", "n_units", "n_treated", "n_periods",
+)  # fmt: skip
+_PERIOD = ("period", "event_time", "effect", "std_error", "lower", "upper", "p_value", "observed", "counterfactual")
+
+
+def csv_files(result: Result) -> dict[str, str]:
+    """Every table by file name, e.g. "estimates.csv"; a table without rows is left out."""
+    every = (result.headline, *result.estimates)
+    tables: dict[str, tuple[Sequence[str], list[Sequence[object]]]] = {
+        "estimates.csv": (
+            ("role", "method", "label", "adjust", "inference", *_ESTIMATE),
+            [
+                (
+                    "headline" if one is result.headline else "further",
+                    *_name(one),
+                    one.adjust,
+                    one.inference,
+                    *(getattr(one, key) for key in _ESTIMATE),
+                )
+                for one in every
+            ],
+        ),
+        "effects_by_period.csv": (
+            ("method", "label", *_PERIOD),
+            [(*_name(one), *(getattr(step, key) for key in _PERIOD)) for one in every for step in one.path],
+        ),
+        "weights.csv": (
+            ("method", "label", "kind", "name", "weight"),
+            [
+                (*_name(one), kind, name, weight)
+                for one in every
+                for kind, weights in (("unit", one.unit_weights), ("time", one.time_weights))
+                for name, weight in weights.items()
+            ],
+        ),
+        "checks.csv": (
+            ("id", "status", "value", "threshold", "reason"),
+            [(one.id, one.status, one.value, one.threshold, one.reason) for one in result.checks],
+        ),
+        "cycle_ladder.csv": (
+            ("adjust", "effect", "lower", "upper", "p_value", "removed"),
+            [(one.adjust, one.effect, one.lower, one.upper, one.p_value, one.removed) for one in result.cycle.ladder],
+        ),
+        "flow.csv": (("step", "rows", "units"), [(one.step, one.rows, one.units) for one in result.flow]),
+    }
+    tables |= _placebos(result.headline, result)
+    for check in result.checks:
+        columns = {key: column for key, column in check.series.items() if isinstance(column, list) and _flat(column)}
+        if columns:
+            tables[f"check_{check.id}.csv"] = (tuple(columns), list(zip_longest(*columns.values())))
+    return {name: _text(head, rows) for name, (head, rows) in tables.items() if rows}
+
+
+def _placebos(estimate: Estimate, result: Result) -> dict[str, tuple[Sequence[str], list[Sequence[object]]]]:
+    found = facts.placebos(estimate)
+    if found is None:
+        return {}
+    treated = ", ".join(result.design.treated)
+    own = (treated, 1, found.treated_effect, found.treated_rmspe_before, found.treated_ratio)
+    others = zip(found.units, found.effects, found.rmspe_before, found.ratios, strict=True)
+    lines = [(treated, found.treated_gaps), *zip(found.units, found.gaps, strict=False)]
+    return {
+        "placebos.csv": (
+            ("unit", "treated", "effect", "rmspe_before", "ratio_after_to_before"),
+            [own, *((unit, 0, *rest) for unit, *rest in others)],
+        ),
+        "placebo_gaps.csv": (
+            ("unit", "period", "gap"),
+            [(unit, period, gap) for unit, row in lines for period, gap in zip(found.periods, row, strict=False)],
+        ),
+    }
+
+
+def _name(estimate: Estimate) -> tuple[str, str]:
+    label = estimate.details.get("label")
+    return estimate.method, label if isinstance(label, str) else ""
+
+
+def _flat(column: Iterable[Value]) -> bool:
+    return not any(isinstance(cell, (list, dict)) for cell in column)
+
+
+def _text(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(head)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return out.getvalue()
+
+
+def _cell(value: object) -> str:
+    """A number with ten significant digits: more would only be the last bits of one machine's arithmetic."""
+    if value is None:
+        return ""
+    return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,141 @@
+"""What the sentences and figures read off a Result: derived, never estimated, and free of words."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from evaluation.result import CheckResult, Estimate, Result, Value
+
+Frequency = Literal["year", "quarter", "month"]
+Agreement = Literal["one", "same", "inside", "outside", "disagree"]
+
+SCALED = frozenset({"standardized_placebo"})
+"""Inferences whose placebo effects are measured against the fit before the start, not in plain outcome units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Placebos:
+    """The comparison with units that had no programme, as `details["placebo"]` of an estimate holds it."""
+
+    units: tuple[str, ...]
+    effects: tuple[float, ...]
+    ratios: tuple[float | None, ...]
+    rmspe_before: tuple[float | None, ...]
+    gaps: tuple[tuple[float | None, ...], ...]
+    periods: tuple[str, ...]
+    treated_effect: float
+    treated_gaps: tuple[float | None, ...]
+    treated_rmspe_before: float | None
+    treated_ratio: float | None
+    rank: int
+    count: int
+    smallest_p: float | None
+    poor: int
+    perfect: int
+    scaled: bool
+
+    @property
+    def poorly_fitted(self) -> tuple[bool, ...]:
+        """Which of them fit poorly before the start: the `poor` largest gaps before."""
+        order = sorted(range(len(self.units)), key=lambda index: -(self.rmspe_before[index] or 0.0))
+        poor = set(order[: self.poor])
+        return tuple(index in poor for index in range(len(self.units)))
+
+
+def placebos(estimate: Estimate) -> Placebos | None:
+    """The placebo comparison of an estimate, or None where its inference made none."""
+    facts = estimate.details.get("placebo")
+    if not isinstance(facts, dict) or not facts.get("units"):
+        return None
+    units = texts(facts.get("units"))
+    size = len(units)
+    rmspe = numbers(facts.get("rmspe_pre"), size)
+    return Placebos(
+        units=units,
+        effects=tuple(value or 0.0 for value in numbers(facts.get("effects"), size)),
+        ratios=numbers(facts.get("ratios"), size),
+        rmspe_before=rmspe,
+        gaps=tuple(numbers(row) for row in values(facts.get("gaps"))),
+        periods=texts(facts.get("gap_periods")),
+        treated_effect=number(facts.get("treated_effect")) or 0.0,
+        treated_gaps=numbers(facts.get("treated_gaps")),
+        treated_rmspe_before=number(facts.get("treated_rmspe_pre")),
+        treated_ratio=number(facts.get("treated_ratio")),
+        rank=int(number(facts.get("rank")) or 1),
+        count=int(number(facts.get("count")) or size + 1),
+        smallest_p=number(facts.get("smallest_p")),
+        poor=int(number(facts.get("poor_fit")) or 0),
+        perfect=int(number(facts.get("perfect_fit")) or 0),
+        scaled=estimate.inference in SCALED,
+    )
+
+
+def check(result: Result, name: str) -> CheckResult | None:
+    """The check with this id that was run, or None."""
+    return next((one for one in result.checks if one.id == name and one.status != "not_run"), None)
+
+
+def frequency(result: Result) -> Frequency:
+    """Whether a period is a year, a quarter or a month."""
+    label = result.design.start
+    return "quarter" if "Q" in label else "month" if "M" in label else "year"
+
+
+def holds_zero(estimate: Estimate) -> bool:
+    """Whether the interval holds zero, or there is none."""
+    return estimate.lower is None or estimate.upper is None or estimate.lower <= 0 <= estimate.upper
+
+
+def inside_headline(result: Result, estimate: Estimate) -> bool:
+    """Whether another estimate lies inside the interval of the headline."""
+    lower, upper = result.headline.lower, result.headline.upper
+    return lower is None or upper is None or lower <= estimate.effect <= upper
+
+
+def agreement(result: Result) -> Agreement:
+    """Whether the methods agree: by sign first, then by whether they lie inside the headline's interval.
+
+    Opposite signs are a disagreement only when one of the intervals excludes zero: noise around zero has both signs.
+    """
+    every = (result.headline, *result.estimates)
+    if len(every) == 1:
+        return "one"
+    signs = {math.copysign(1.0, one.effect) for one in every if one.effect}
+    inside = all(inside_headline(result, one) for one in result.estimates)
+    if len(signs) > 1:
+        if any(not holds_zero(one) for one in every):
+            return "disagree"
+        return "inside" if inside else "outside"
+    return "same" if inside else "outside"
+
+
+def after_start(result: Result) -> int:
+    """The index of the first treated period in the headline's path."""
+    return next(
+        (index for index, one in enumerate(result.headline.path) if one.event_time >= 0), len(result.headline.path)
+    )
+
+
+def number(value: Value) -> float | None:
+    """A finite number, or None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def values(value: Value) -> list[Value]:
+    """A list, or an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
+def numbers(value: Value, size: int | None = None) -> tuple[float | None, ...]:
+    """Numbers of a list, None where one is missing, padded to `size`."""
+    found = tuple(number(one) for one in values(value))
+    return found if size is None else (found + (None,) * size)[:size]
+
+
+def texts(value: Value) -> tuple[str, ...]:
+    """The texts of a list."""
+    return tuple(str(one) for one in values(value))

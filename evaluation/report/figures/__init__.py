@@ -1,0 +1,37 @@
+"""The figures: one file each, one line each in the registry, in the order of the page."""
+
+from __future__ import annotations
+
+from evaluation.report.figures import (
+    answer_interval,
+    donor_weights,
+    event_study,
+    every_unit_treated,
+    forest,
+    leave_one_out,
+    observed_expected,
+    placebo_gaps,
+    placebo_in_time,
+    rank_strip,
+)
+from evaluation.report.figures.base import NARROW, PAGE, PLAIN, WIDE, Figure, FigureText, Palette
+
+FIGURES: dict[str, Figure] = {
+    figure.key: figure
+    for figure in (
+        answer_interval.FIGURE,
+        observed_expected.SMALL,
+        observed_expected.FIGURE,
+        forest.LADDER,
+        event_study.FIGURE,
+        forest.FIGURE,
+        placebo_gaps.FIGURE,
+        rank_strip.FIGURE,
+        every_unit_treated.FIGURE,
+        placebo_in_time.FIGURE,
+        leave_one_out.FIGURE,
+        donor_weights.FIGURE,
+    )
+}
+
+__all__ = ["FIGURES", "NARROW", "PAGE", "PLAIN", "WIDE", "Figure", "FigureText", "Palette"]

@@ -1,0 +1,156 @@
+"""The answer as a picture: the best estimate, its interval, zero, and (where it is known) the effect to be expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from evaluation.report import sentences
+from evaluation.report.figures.base import (
+    LETTER,
+    TEXT,
+    Figure,
+    FigureText,
+    Frame,
+    Palette,
+    Scale,
+    apart,
+    finish,
+    marks,
+    quantity,
+)
+from evaluation.report.tables import Table, table
+from evaluation.report.words import Words
+from evaluation.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """Numbers in the outcome's unit, and as they are written."""
+
+    effect: float
+    lower: float
+    upper: float
+    written: tuple[str, str, str]
+    target: float | None
+    target_text: str
+
+
+def values(result: Result, words: Words) -> Values | None:
+    """The headline, if it has an interval."""
+    headline, decimals = result.headline, result.design.decimals
+    if headline.lower is None or headline.upper is None:
+        return None
+    group = result.design.target_group
+    expected = None if group is None else sum(group.expected) / 2
+    told = "" if expected is None else words("label.target", number=words.telling(expected, decimals))
+    written = tuple(words.number(value, decimals) for value in (headline.lower, headline.effect, headline.upper))
+    return Values(headline.effect, headline.lower, headline.upper, (written[0], written[1], written[2]), expected, told)
+
+
+def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.LayerChart:
+    """The chart: what the data speak against is shaded at both ends."""
+    known = [found.lower, found.upper, 0.0, *([] if found.target is None else [found.target])]
+    span = max(known) - min(known)
+    axis = Scale(min(known) - 0.22 * span, max(known) + 0.22 * span, (), 0)
+    frame = Frame(width, 4, 4, 26 if found.target is not None else 6, 22, 64)
+    x = quantity("x", axis, None)
+    shaded = [{"x": axis.low, "x2": found.lower}, {"x": found.upper, "x2": axis.high}]
+    area = marks(shaded, "rect", fill=palette.rule, opacity=0.55, aria=False)
+    layers = [area.encode(x=alt.X(**x), x2=alt.X2(field="x2"), y=alt.value(0), y2=alt.value(frame.height))]
+    # the line of zero leaves a gap for the numbers
+    for top, bottom in ((0, 37), (frame.height - 5, frame.height)):
+        zero = marks([{"x": 0.0}], "rule", color=palette.ink, strokeWidth=1, aria=False)
+        layers.append(zero.encode(x=alt.X(**x), y=alt.value(top), y2=alt.value(bottom)))
+    middle = alt.value(24)
+    bar = marks([{"x": found.lower, "x2": found.upper}], "rule", color=palette.main, strokeWidth=5, aria=False)
+    layers.append(bar.encode(x=alt.X(**x), x2=alt.X2(field="x2"), y=middle))
+    rows = [{"x": found.effect, "told": f"{words('label.best')} {found.written[1]}"}]
+    dot = marks(rows, "circle", fill=palette.main, stroke=palette.paper, strokeWidth=2, size=260, opacity=1)
+    layers.append(dot.encode(x=alt.X(**x), y=middle, description=alt.Description(field="told", type="nominal")))
+    if found.target is not None:
+        layers += _target(found, axis, frame, palette, x)
+    layers += _numbers(found, axis, frame, words, palette)
+    return finish(layers, frame)
+
+
+def _numbers(found: Values, axis: Scale, frame: Frame, words: Words, palette: Palette) -> list[alt.Chart]:
+    """The three numbers under the line, and zero under the plot, none of them touching another."""
+    ends = [axis.place(value, frame.inner) for value in (found.lower, found.effect, found.upper)]
+    places = apart(ends, max(len(text) for text in found.written) * LETTER + 8)
+    layers = []
+    for place, text, strong in zip(places, found.written, (False, True, False), strict=True):
+        mark = marks([{"text": text}], "text",
+            baseline="middle", fontSize=TEXT + 2 * strong, fontWeight=700 if strong else 400, aria=False,
+            color=palette.main if strong else palette.ink,
+        )  # fmt: skip
+        layers.append(mark.encode(x=alt.value(place), y=alt.value(49), text=alt.Text(field="text", type="nominal")))
+    zero, label = axis.place(0.0, frame.inner), words("label.zero")
+    half = len(label) * LETTER / 2
+    zero = min(max(zero, half - frame.left), frame.inner + frame.right - half)
+    mark = marks([{"text": label}], "text", baseline="top", fontSize=TEXT, color=palette.muted, aria=False)
+    layers.append(
+        mark.encode(x=alt.value(zero), y=alt.value(frame.height + 6), text=alt.Text(field="text", type="nominal"))
+    )
+    return layers
+
+
+def _target(found: Values, axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any]) -> list[alt.Chart]:
+    """The effect to be expected on the outcome: a triangle above the plot that points at its place."""
+    place, wide = axis.place(found.target or 0.0, frame.inner), len(found.target_text) * LETTER
+    right = place + 10 + wide > frame.inner + frame.right
+    mark = marks(
+        [{"x": found.target}],
+        "point",
+        shape="triangle-down",
+        filled=True,
+        fill=palette.accent,
+        size=90,
+        opacity=1,
+        aria=False,
+    )
+    label = marks([{"x": found.target, "text": found.target_text}], "text",
+        align="right" if right else "left", dx=-10 if right else 10, baseline="middle", fontSize=TEXT, fontWeight=600,
+        color=palette.accent_ink, aria=False,
+    )  # fmt: skip
+    return [
+        mark.encode(x=alt.X(**x), y=alt.value(-7)),
+        label.encode(x=alt.X(**x), y=alt.value(-12), text=alt.Text(field="text", type="nominal")),
+    ]
+
+
+def text(found: Values, result: Result, words: Words) -> FigureText:
+    """The words around it."""
+    headline, design = result.headline, result.design
+    slots = {
+        "effect": sentences.amount(headline.effect, result, words),
+        "level": sentences.level(headline, words),
+        "interval": sentences.interval(headline, result, words),
+        "expected": "" if found.target is None else words.telling(found.target, design.decimals),
+    }
+    key = "description" if found.target is None else "description_target"
+    return FigureText(
+        title=words("figure.answer_interval.title"),
+        subtitle=words(
+            "figure.answer_interval.subtitle",
+            outcome=words.text(design.outcome_label),
+            unit=words.text(design.outcome_unit),
+        ),
+        how=words("figure.answer_interval.how", level=slots["level"]),
+        description=words(f"figure.answer_interval.{key}", **slots),
+    )
+
+
+def table_of(found: Values, result: Result, words: Words) -> Table:
+    """Three numbers, and the one to be expected."""
+    head = (words("table.quantity"), words("table.value"))
+    lower, effect, upper = found.written
+    rows = [(words("table.lower"), lower), (words("table.effect"), effect), (words("table.upper"), upper)]
+    if found.target is not None:
+        rows.append((found.target_text, words.telling(found.target, result.design.decimals)))
+    return table(text(found, result, words).subtitle, head, rows)
+
+
+FIGURE = Figure("answer_interval", "answer", values, draw, text, table_of, "estimates.csv")

@@ -1,0 +1,110 @@
+"""Do the methods agree? A row per estimate, the headline first and bold."""
+
+from __future__ import annotations
+
+import altair as alt
+
+from evaluation.report import facts, sentences
+from evaluation.report.figures.base import Figure, FigureText, Palette
+from evaluation.report.figures.rows import Line, draw_rows
+from evaluation.report.tables import Table, estimates_table, table
+from evaluation.report.words import Words, capital
+from evaluation.result import Result
+
+
+def values(result: Result, words: Words) -> list[Line] | None:
+    """The headline and every further estimate."""
+    return [
+        Line(
+            capital(sentences.method(one, words)), one.effect, one.lower, one.upper,
+            words.number(one.effect, result.design.decimals), one is result.headline,
+        )
+        for one in (result.headline, *result.estimates)
+    ]  # fmt: skip
+
+
+def draw(found: list[Line], words: Words, palette: Palette, width: int) -> alt.LayerChart:
+    """The chart."""
+    return draw_rows(found, words, palette, width)
+
+
+def text(found: list[Line], result: Result, words: Words) -> FigureText:
+    """The words around it: whether the methods agree."""
+    return FigureText(
+        title=words(f"figure.forest.{facts.agreement(result)}"),
+        subtitle=words("figure.forest.subtitle", **_slots(result, words)),
+        how=words("figure.forest.how"),
+        description=words("figure.forest.description", rows=described(found, result, words)),
+    )
+
+
+def described(found: list[Line], result: Result, words: Words) -> str:
+    """Every row in words."""
+    decimals = result.design.decimals
+    rows = []
+    for line in found:
+        if line.lower is None or line.upper is None:
+            rows.append(words("figure.forest.description_row_plain", name=line.name, effect=line.written))
+        else:
+            between = words(
+                "number.interval", lower=words.number(line.lower, decimals), upper=words.number(line.upper, decimals)
+            )
+            rows.append(words("figure.forest.description_row", name=line.name, effect=line.written, interval=between))
+    return " ".join(rows)
+
+
+def table_of(found: list[Line], result: Result, words: Words) -> Table:
+    """Every estimate."""
+    return estimates_table(text(found, result, words).subtitle, result, words)
+
+
+def ladder_values(result: Result, words: Words) -> list[Line] | None:
+    """The headline under each adjustment; nothing to compare with fewer than two."""
+    if len(result.cycle.ladder) < 2:
+        return None
+    return [
+        Line(
+            capital(sentences.adjustment(rung.adjust, words)), rung.effect, rung.lower, rung.upper,
+            words.number(rung.effect, result.design.decimals), rung.adjust == result.cycle.adjust,
+        )
+        for rung in result.cycle.ladder
+    ]  # fmt: skip
+
+
+def ladder_text(found: list[Line], result: Result, words: Words) -> FigureText:
+    """The words around the ladder."""
+    return FigureText(
+        title=words("figure.ladder.title"),
+        subtitle=words("figure.ladder.subtitle", **_slots(result, words)),
+        how=words("figure.ladder.how"),
+        description=words("figure.ladder.description", rows=described(found, result, words)),
+    )
+
+
+def ladder_table(found: list[Line], result: Result, words: Words) -> Table:
+    """Every rung, with how much it removed."""
+    decimals = result.design.decimals
+    head = [words(f"table.{key}") for key in ("method", "effect", "lower", "upper")] + [words("cycle.ladder_removed")]
+    rows = [
+        (
+            line.name,
+            line.written,
+            words.number(line.lower, decimals),
+            words.number(line.upper, decimals),
+            words.number(rung.removed, decimals),
+        )
+        for line, rung in zip(found, result.cycle.ladder, strict=True)
+    ]
+    return table(ladder_text(found, result, words).subtitle, head, rows)
+
+
+def _slots(result: Result, words: Words) -> dict[str, str]:
+    return {
+        "window": words.span(*result.design.window),
+        "unit": words.text(result.design.outcome_unit),
+        "level": sentences.level(result.headline, words),
+    }
+
+
+FIGURE = Figure("forest", "methods", values, draw, text, table_of, "estimates.csv")
+LADDER = Figure("ladder", "cycle", ladder_values, draw, ladder_text, ladder_table, "cycle_ladder.csv")

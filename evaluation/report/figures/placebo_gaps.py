@@ -1,0 +1,134 @@
+"""Could it be chance? The treated unit's gaps among those of units that had no programme."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import altair as alt
+
+from evaluation.report import facts, sentences
+from evaluation.report.figures.base import (
+    LETTER,
+    NARROW,
+    Figure,
+    FigureText,
+    Frame,
+    Palette,
+    Row,
+    Scale,
+    finish,
+    label_layer,
+    margin,
+    marks,
+    number_axis,
+    quantity,
+    scale,
+)
+from evaluation.report.figures.timeline import Timeline, event_layers, label_height, timeline, x_channel
+from evaluation.report.tables import Table, placebo_table
+from evaluation.report.words import Words
+from evaluation.result import Result
+
+KEPT = 0.97
+"""Share of all placebo gaps the axis has room for: a few wild ones would flatten everything else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """A line per unit without the programme, whether it fits poorly before the start, and the treated unit's line.
+
+    `reach` is half the height of the axis, with room for all of the treated line and most of the others; `cut` says whether
+    a line leaves it.
+    """
+
+    line: Timeline
+    treated: tuple[float | None, ...]
+    name: str
+    others: tuple[tuple[float | None, ...], ...]
+    poor: tuple[bool, ...]
+    reach: float
+    cut: bool
+
+
+def values(result: Result, words: Words) -> Values | None:
+    """The placebo gaps of the headline's inference, if it made any."""
+    found = facts.placebos(result.headline)
+    if found is None or not found.gaps or not found.periods:
+        return None
+    name = words.listed(result.design.treated, 2)
+    sizes = sorted(abs(gap) for row in found.gaps for gap in row if gap is not None)
+    own = max((abs(gap) for gap in found.treated_gaps if gap is not None), default=0.0)
+    reach = max(own * 1.1, sizes[int(KEPT * (len(sizes) - 1))] if sizes else 0.0)
+    line = timeline(found.periods, result, words)
+    return Values(
+        line, found.treated_gaps, name, found.gaps, found.poorly_fitted, reach, bool(sizes) and sizes[-1] > reach
+    )
+
+
+def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.LayerChart:
+    """The chart."""
+    reach = found.reach
+    rounded = scale((-reach, reach), 4 if width <= NARROW else 6, pad=0)
+    y_scale = Scale(-reach, reach, rounded.ticks, rounded.decimals)
+    left = margin(words.number(tick, y_scale.decimals) for tick in y_scale.ticks)
+    right = min(margin([found.name]), 110 if width > NARROW else 84)
+    frame = Frame(width, left, right, 0, 28, 320)
+    frame = Frame(width, left, right, label_height(found.line, frame, words), 28, 320)
+    x = x_channel(found.line, palette, frame)
+    y = quantity("y", y_scale, number_axis(y_scale, palette, "left", grid=False))
+    layers = []
+    for poor in (True, False):
+        rows: list[Row] = [
+            {"x": index, "y": gap, "unit": place}
+            for place, (gaps, poorly) in enumerate(zip(found.others, found.poor, strict=True))
+            if poorly == poor
+            for index, gap in enumerate(gaps)
+            if gap is not None
+        ]
+        if rows:
+            mark = marks(rows, "line",
+                color=palette.quiet, strokeWidth=0.8, strokeDash=[1, 3] if poor else [1, 0], opacity=0.8 if poor else 1,
+                clip=True, aria=False,
+            )  # fmt: skip
+            layers.append(mark.encode(x=alt.X(**x), y=alt.Y(**y), detail=alt.Detail(field="unit", type="nominal")))
+    layers.append(marks([{"y": 0.0}], "rule", color=palette.ink, strokeWidth=1, aria=False).encode(y=alt.Y(**y)))
+    layers += event_layers(found.line, frame, words, palette, x)
+    own: list[Row] = [{"x": index, "y": gap} for index, gap in enumerate(found.treated) if gap is not None]
+    thick = marks(own, "line", color=palette.main, strokeWidth=3.5, strokeJoin="round", description=found.name)
+    layers.append(thick.encode(x=alt.X(**x), y=alt.Y(**y)))
+    name = found.name if len(found.name) * LETTER <= right else words("label.treated")
+    layers.append(label_layer([own[-1] | {"text": name}], x, y, palette.main, dx=6, fontWeight=700))
+    return finish(layers, frame)
+
+
+def text(found: Values, result: Result, words: Words) -> FigureText:
+    """The words around it."""
+    design, placebos = result.design, facts.placebos(result.headline)
+    assert placebos is not None
+    units, others = words.listed(design.treated), words.number(len(found.others))
+    key = "stands_out" if result.verdict.direction != "unclear" else "ordinary"
+    how = words("figure.placebo_gaps.how_plain", units=units, others=others)
+    if placebos.poor:
+        how = words("figure.placebo_gaps.how", units=units, others=others, poor=words.number(placebos.poor))
+    if found.cut:
+        how = f"{how} {words('figure.placebo_gaps.cut')}"
+    return FigureText(
+        title=words(f"figure.placebo_gaps.{key}", units=units),
+        subtitle=words("figure.placebo_gaps.subtitle", unit=words.text(design.outcome_unit)),
+        how=how,
+        description=words(
+            "figure.placebo_gaps.description",
+            units=units,
+            others=others,
+            span=found.line.described,
+            rank=sentences.rank_sentence(result, words),
+        ),
+    )
+
+
+def table(found: Values, result: Result, words: Words) -> Table | None:
+    """One row per unit; the gaps by period are in the file."""
+    return placebo_table(text(found, result, words).subtitle, result.headline, result, words)
+
+
+FIGURE = Figure("placebo_gaps", "chance", values, draw, text, table, "placebo_gaps.csv")

@@ -1,0 +1,164 @@
+"""A strip of dots on one line, piled up where they meet: the shape of the rank strip and of leave-one-out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+
+from evaluation.report.figures.base import (
+    LETTER,
+    Frame,
+    Palette,
+    Row,
+    Scale,
+    finish,
+    marks,
+    number_axis,
+    quantity,
+    scale,
+)
+from evaluation.report.words import Words
+
+STEP = 9.0
+"""Pixels from one dot of a pile to the next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """Dots with names, the value that is marked, and the dots that carry their name."""
+
+    names: tuple[str, ...]
+    places: tuple[float, ...]
+    lighter: tuple[bool, ...]
+    described: tuple[str, ...]
+    mark: float
+    mark_text: str
+    mark_is_dot: bool
+    named: tuple[int, ...] = ()
+
+
+def draw_strip(found: Strip, words: Words, palette: Palette, width: int) -> alt.LayerChart:
+    """The piles, the marked value above them, names of the named dots below the axis."""
+    axis = scale((*found.places, found.mark), 4 if width < 500 else 6, zero=found.mark_is_dot)
+    frame = Frame(width, 20, 20, 28, 28 + (20 if found.named else 0), 0)
+    piles = _piles([axis.place(place, frame.inner) for place in found.places])
+    tallest = max(piles, default=0) + 1
+    step = min(STEP, 150.0 / tallest)
+    frame = Frame(width, 20, 20, 28, frame.bottom, max(56, round(tallest * step) + 14))
+    x = quantity("x", axis, number_axis(axis, palette, "bottom", grid=False))
+    y = quantity("y", Scale(0, frame.height, (), 0), None)
+    rows: list[Row] = [
+        {"x": place, "y": 7 + pile * step, "told": told, "lighter": lighter, "named": index in found.named}
+        for index, (place, pile, told, lighter) in enumerate(
+            zip(found.places, piles, found.described, found.lighter, strict=True)
+        )
+    ]
+    layers = []
+    if axis.low < 0 < axis.high:
+        zero = marks([{"x": 0.0}], "rule", color=palette.ink, strokeWidth=1, aria=False)
+        layers.append(zero.encode(x=alt.X(**x)))
+    for lighter, named, fill, stroke in (
+        (True, False, palette.paper, palette.quiet),
+        (False, False, palette.quiet, palette.quiet),
+        (False, True, palette.accent, palette.accent),
+    ):
+        part = [row for row in rows if row["named"] == named and (named or row["lighter"] == lighter)]
+        if part:
+            dots = marks(
+                part,
+                "circle",
+                fill=fill,
+                stroke=stroke,
+                strokeWidth=1.2,
+                size=min(44.0, (step * 0.8) ** 2),
+                opacity=1,
+                aria=False,
+            )
+            layers.append(dots.encode(x=alt.X(**x), y=alt.Y(**y)))
+    layers += _marked(found, axis, frame, palette, x, y)
+    if found.named:
+        layers += _names(found, axis, frame, palette, x)
+    return finish(layers, frame)
+
+
+def _marked(
+    found: Strip, axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any], y: dict[str, Any]
+) -> list[alt.Chart]:
+    """The value that matters: a line up to its label, and a large dot where it is one of them."""
+    rule = marks([{"x": found.mark}], "rule", color=palette.main, strokeWidth=2, aria=False)
+    layers = [rule.encode(x=alt.X(**x), y=alt.value(-8), y2=alt.value(frame.height))]
+    if found.mark_is_dot:
+        dot = marks(
+            [{"x": found.mark, "y": 7.0, "told": found.mark_text}],
+            "circle",
+            fill=palette.main,
+            stroke=palette.paper,
+            strokeWidth=1.5,
+            size=170,
+            opacity=1,
+        )
+        layers.append(dot.encode(x=alt.X(**x), y=alt.Y(**y), description=alt.Description(field="told", type="nominal")))
+    place, half = axis.place(found.mark, frame.inner), len(found.mark_text) * LETTER / 2
+    align, shift = "center", 0.0
+    if place - half < -frame.left:
+        align, shift = "left", -place - frame.left + 4
+    elif place + half > frame.inner + frame.right:
+        align, shift = "right", frame.inner + frame.right - place - 4
+    label = marks(
+        [{"x": found.mark, "text": found.mark_text}],
+        "text",
+        align=align,
+        dx=shift,
+        baseline="bottom",
+        fontSize=13,
+        fontWeight=700,
+        color=palette.main,
+        aria=False,
+    )
+    layers.append(label.encode(x=alt.X(**x), y=alt.value(-11), text=alt.Text(field="text", type="nominal")))
+    return layers
+
+
+def _names(found: Strip, axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any]) -> list[alt.Chart]:
+    """The named dots' names under the axis, the lowest set left, the highest set right."""
+    layers = []
+    for index in found.named:
+        low = found.places[index] <= found.mark
+        place = axis.place(found.places[index], frame.inner)
+        width = len(found.names[index]) * LETTER
+        shift = (
+            max(0.0, -frame.left - (place - width / 2))
+            if low
+            else -max(0.0, place + width / 2 - frame.inner - frame.right)
+        )
+        row = {"x": found.places[index], "text": found.names[index]}
+        y = {"value": frame.height + 38}
+        mark = marks(
+            [row],
+            "text",
+            align="center",
+            dx=shift,
+            baseline="middle",
+            fontSize=13,
+            color=palette.accent_ink,
+            aria=False,
+        )
+        layers.append(mark.encode(x=alt.X(**x), y=alt.value(y["value"]), text=alt.Text(field="text", type="nominal")))
+    return layers
+
+
+def _piles(pixels: Sequence[float]) -> list[int]:
+    """How high each dot lies so that no two meet, lowest first, in order of place."""
+    order = sorted(range(len(pixels)), key=lambda index: pixels[index])
+    heights = [0] * len(pixels)
+    ends: list[float] = []
+    for index in order:
+        row = next((height for height, end in enumerate(ends) if pixels[index] - end >= STEP), len(ends))
+        if row == len(ends):
+            ends.append(pixels[index])
+        ends[row] = pixels[index]
+        heights[index] = row
+    return heights

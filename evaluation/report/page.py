@@ -1,0 +1,358 @@
+"""The page: one Result and a language in, one complete HTML file out.
+
+The page never sees data, has no script and loads nothing from anywhere. It is the same to the last byte for the same Result,
+language and versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import PurePath
+from urllib.parse import quote
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from evaluation._version import __version__
+from evaluation.report import remarks, sentences, svg
+from evaluation.report.csvs import csv_files
+from evaluation.report.figures import FIGURES, NARROW, PAGE, WIDE, Figure
+from evaluation.report.tables import Table, table
+from evaluation.report.words import Words, capital, languages, load
+from evaluation.result import CheckResult, Failure, Result
+
+ONCE = frozenset({"answer"})
+"""Sections whose figures are small and drawn once, for a phone's width."""
+
+CHECKS_OF = {"when": ("pre_trends",), "wrong": ("placebo_in_time", "leave_one_out"), "turn": ("every_unit_treated",)}
+"""Checks whose figure stands in a section: where one was not run, the section says so instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A figure as it stands on the page; `narrow` is the drawing for phones, or None when `wide` serves everywhere."""
+
+    key: str
+    title: str
+    subtitle: str
+    how: str
+    wide: Markup
+    narrow: Markup | None
+    table: Table | None
+    csv_name: str
+    csv_link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One check as it stands on the page."""
+
+    id: str
+    status: str
+    title: str
+    sentence: str
+
+
+def render(result: Result, language: str) -> str:
+    """The whole page in one language.
+
+    Parameters
+    ----------
+    result : Result
+        All there is to show.
+    language : str
+        One of `languages()`.
+
+    Returns
+    -------
+    str
+        A complete HTML file: no script, no external address, every figure with its numbers and a description.
+    """
+    words = load(language)
+    csvs = csv_files(result)
+    shown = _figures(result, words, csvs)
+    linked = {figure.csv_name for figure in shown.values()}
+    design = result.design
+    found = _sections(result, words, shown)
+    return _template().render(
+        w=words,
+        capital=capital,
+        result=result,
+        design=design,
+        language=language,
+        version=__version__,
+        others=_other_pages(result, language),
+        style=Markup(_style()),
+        sections=found,
+        titles=dict(found),
+        figures=shown,
+        answer={
+            "headline": sentences.headline_sentence(result, words),
+            "opposite": sentences.opposite_sentence(result, words),
+            "effect": words.number(result.headline.effect, design.decimals),
+            "unit": words.text(design.outcome_unit),
+            "over": words(
+                "answer.card.once" if design.window[0] == design.window[1] else "answer.card.average",
+                window=words.span(*design.window),
+            ),
+            "interval": _interval(result, words),
+            "percent": _percent(result, words),
+            "ruled_out": sentences.ruled_out_sentence(result, words),
+            "detectable": None if design.target_group else sentences.detectable_sentence(result, words),
+            "uncertainty": sentences.uncertainty_sentences(result, words),
+            "limits": sentences.limits(result, words),
+            "target": sentences.target_sentences(result, words),
+            "target_source": words.text(design.target_group.source) if design.target_group else "",
+            "reasons": [remarks.note_sentence(note, result, words) for note in result.verdict.reasons],
+        },
+        what=_what(result, words),
+        excluded=_excluded(result, words),
+        flow=_flow(result, words),
+        text=_texts(result, words),
+        not_run={section: _not_run(result, words, checks) for section, checks in CHECKS_OF.items()},
+        failures={kind: _failures(result, words, kind) for kind in ("estimator", "inference", "check", "figure")},
+        checks=[_checked(one, result, words) for one in result.checks],
+        check_summary=remarks.status_counts(result, words),
+        methods=_methods(result, words),
+        inferences=_inferences(result, words),
+        notes=list(_notes(result, words)),
+        inputs=_inputs(result, words),
+        packages=_packages(result, words),
+        defaults=_defaults(result, words),
+        downloads=[(name, _csv_link(content)) for name, content in csvs.items() if name not in linked],
+        glossary=[
+            (words(f"glossary.{key}"), words(f"glossary.{key}_text", **_glossary_slots(result, words)))
+            for key in GLOSSARY
+        ],
+    )
+
+
+GLOSSARY = ("counterfactual", "effect", "interval", "placebo", "comparison", "trend", "p", "points")
+
+
+def _figures(result: Result, words: Words, csvs: dict[str, str]) -> dict[str, Shown]:
+    """Every figure there are values for, drawn once or (for phones) twice."""
+    found = [(figure, values) for figure in FIGURES.values() if (values := figure.values(result, words)) is not None]
+    texts = {figure.key: figure.text(values, result, words) for figure, values in found}
+    drawings = []
+    for figure, values in found:
+        for suffix, width in _widths(figure):
+            drawings.append(
+                svg.Drawing(
+                    f"{figure.key}-{suffix}",
+                    lambda figure=figure, values=values, width=width: figure.draw(values, words, PAGE, width),  # type: ignore[misc]
+                    texts[figure.key].title,
+                    texts[figure.key].description,
+                )
+            )
+    # the one place where text is taken as markup: what the converter wrote
+    drawn = {key: Markup(text) for key, text in svg.draw(drawings, words).items()}
+    return {
+        figure.key: Shown(
+            figure.key, texts[figure.key].title, texts[figure.key].subtitle, texts[figure.key].how,
+            drawn.get(f"{figure.key}-wide") or drawn[f"{figure.key}-narrow"],
+            drawn[f"{figure.key}-narrow"] if f"{figure.key}-wide" in drawn else None,
+            figure.table(values, result, words), figure.csv,
+            _csv_link(csvs[figure.csv]) if figure.csv in csvs else None,
+        )
+        for figure, values in found
+    }  # fmt: skip
+
+
+def _widths(figure: Figure) -> tuple[tuple[str, int], ...]:
+    return (("narrow", NARROW),) if figure.section in ONCE else (("wide", WIDE), ("narrow", NARROW))
+
+
+def _sections(result: Result, words: Words, shown: dict[str, Shown]) -> list[tuple[str, str]]:
+    """(key, title) of each section that has something to say, in the page's order."""
+    drawn = {FIGURES[key].section for key in shown}
+    ran = {section: _not_run(result, words, checks) for section, checks in CHECKS_OF.items()}
+    present = {
+        "observed": "observed" in drawn, "when": "when" in drawn, "turn": "turn" in drawn or bool(ran["turn"]),
+        "wrong": "wrong" in drawn or bool(ran["wrong"]),
+    }  # fmt: skip
+    keys = (
+        "answer", "what", "observed", "cycle", "when", "methods", "chance", "turn", "wrong", "weights", "checks", "method", "glossary",
+    )  # fmt: skip
+    plural = words.text(result.design.unit_label_plural)
+    return [(key, words(f"section.{key}", plural=plural)) for key in keys if present.get(key, True)]
+
+
+def _texts(result: Result, words: Words) -> dict[str, list[str]]:
+    """The running text of each section."""
+    design = result.design
+    observed = words(
+        "observed.text",
+        method=sentences.method(result.headline, words, "the"),
+        outcome=words.text(design.outcome_label),
+        units=words.listed(design.treated),
+    )
+    return {
+        "observed": [observed],
+        "cycle": sentences.cycle_sentences(result, words),
+        "methods": sentences.agreement_sentences(result, words),
+        "chance": sentences.chance_sentences(result, words),
+        "turn": sentences.turn_sentences(result, words),
+        "weights": sentences.weights_sentences(result, words),
+        "when": [_checked(one, result, words).sentence for one in result.checks if one.id == "pre_trends"],
+        "wrong": [
+            _checked(one, result, words).sentence
+            for one in result.checks
+            if one.id in CHECKS_OF["wrong"] and one.status != "not_run"
+        ],
+    }
+
+
+def _interval(result: Result, words: Words) -> str | None:
+    if result.headline.lower is None or result.headline.upper is None:
+        return None
+    limits = (words.number(value, result.design.decimals) for value in (result.headline.lower, result.headline.upper))
+    lower, upper = limits
+    between = words("number.interval", lower=lower, upper=upper)
+    return words("answer.card.interval", level=sentences.level(result.headline, words), interval=between)
+
+
+def _percent(result: Result, words: Words) -> str | None:
+    """The effect in per cent, where there is an effect to speak of."""
+    if result.headline.percent is None or result.verdict.direction == "unclear":
+        return None
+    return words(
+        f"answer.card.percent_{result.verdict.direction}", percent=sentences.share_of_level(result.headline, words)
+    )
+
+
+def _what(result: Result, words: Words) -> list[tuple[str, str]]:
+    design = result.design
+    plural = words.text(design.unit_label_plural)
+    outcome, unit = capital(words.text(design.outcome_label)), words.text(design.outcome_unit)
+    pairs = {
+        "treated": words.listed(design.treated),
+        "start": capital(words.period(design.start)),
+        "window": words.span(*design.window),
+        "before": words.span(*design.before),
+        "outcome": words("what.outcome_value", outcome=outcome, unit=unit) if unit else outcome,
+        "compared": words("what.compared_value", controls=words.number(len(design.controls)), plural=plural),
+        "weights": capital(words(f"what.weighted.{design.weights}", plural=plural)),
+        "method": capital(sentences.method(result.headline, words)),
+        "data": words.text(design.data_source),
+    }
+    return [(words(f"what.{key}"), value) for key, value in pairs.items() if value]
+
+
+def _excluded(result: Result, words: Words) -> Table | None:
+    rows = [(one.unit, words.text(one.reason) or words("what.excluded.missing")) for one in result.design.excluded]
+    head = (words("what.excluded.unit"), words("what.excluded.reason"))
+    return table(words("what.excluded.title"), head, rows, (0, 1)) if rows else None
+
+
+def _flow(result: Result, words: Words) -> Table | None:
+    rows = [
+        (
+            words(key) if (key := f"steps.{one.step}") in words else capital(one.step.replace("_", " ")),
+            words.number(one.rows),
+            words.number(one.units),
+        )
+        for one in result.flow
+    ]
+    head = [words(f"flow.{key}") for key in ("step", "rows", "units")]
+    return table(words("flow.title"), head, rows) if rows else None
+
+
+def _checked(one: CheckResult, result: Result, words: Words) -> Checked:
+    return Checked(
+        one.id, one.status, remarks.check_title(one, result, words), remarks.check_sentence(one, result, words)
+    )
+
+
+def _not_run(result: Result, words: Words, checks: tuple[str, ...]) -> list[str]:
+    return [
+        _checked(one, result, words).sentence for one in result.checks if one.id in checks and one.status == "not_run"
+    ]
+
+
+def _failures(result: Result, words: Words, kind: str) -> list[tuple[str, Failure]]:
+    return [(remarks.failure_sentence(one, result, words), one) for one in result.failures if one.kind == kind]
+
+
+def _methods(result: Result, words: Words) -> list[tuple[str, str]]:
+    """Each method once, headline first, with its paragraph."""
+    codes = dict.fromkeys(one.method for one in (result.headline, *result.estimates))
+    known = [code for code in codes if f"methods.{code}.text" in words]
+    return [(capital(words(f"methods.{code}.name")), words(f"methods.{code}.text")) for code in known]
+
+
+def _inferences(result: Result, words: Words) -> list[tuple[str, str]]:
+    codes = dict.fromkeys(one.inference for one in (result.headline, *result.estimates))
+    known = [code for code in codes if f"inference.{code}.text" in words]
+    return [(capital(words(f"inference.{code}.name")), words(f"inference.{code}.text")) for code in known]
+
+
+def _notes(result: Result, words: Words) -> Iterator[tuple[str, str]]:
+    """Remarks on each estimate, with its name; the same remark on several stands once."""
+    said: dict[str, list[str]] = {}
+    for one in (result.headline, *result.estimates):
+        for note in one.notes:
+            said.setdefault(remarks.note_sentence(note, result, words), []).append(sentences.method(one, words))
+    for sentence, names in said.items():
+        yield capital(words.listed(list(dict.fromkeys(names)))), sentence
+
+
+def _inputs(result: Result, words: Words) -> Table:
+    head = [words(f"method.{key}") for key in ("file", "rows", "columns", "bytes", "hash")]
+    rows = [
+        (one.name, words.number(one.rows), words.number(one.columns), words.number(one.bytes), one.sha256)
+        for one in result.provenance.inputs
+    ]
+    return table(words("method.data"), head, rows, (0, 4))
+
+
+def _packages(result: Result, words: Words) -> Table:
+    known = {"nettoeffekt": result.provenance.version, "Python": result.provenance.python, **result.provenance.packages}
+    return table(words("method.software"), (words("method.package"), words("method.version")), known.items(), (0, 1))
+
+
+def _defaults(result: Result, words: Words) -> Table | None:
+    rows = [
+        (key, words.number(value, 2) if isinstance(value, float) else str(value))
+        for key, value in result.provenance.defaults.items()
+    ]
+    head = (words("method.default_key"), words("method.default_value"))
+    return table(words("method.defaults"), head, rows, (0, 1)) if rows else None
+
+
+def _glossary_slots(result: Result, words: Words) -> dict[str, str]:
+    return {"plural": words.text(result.design.unit_label_plural), "level": sentences.level(result.headline, words)}
+
+
+def _other_pages(result: Result, language: str) -> list[tuple[str, str, str]]:
+    """(language, link, words in that language) of the pages in other languages, which lie beside this one."""
+    stem = PurePath(result.provenance.spec_name).stem
+    known = set(languages())
+    return [
+        (other, f"{quote(stem)}.{other}.html", load(other)("language.other"))
+        for other in result.languages
+        if other != language and other in known and stem
+    ]
+
+
+def _csv_link(text: str) -> str:
+    return "data:text/csv;charset=utf-8," + quote(text, safe=",-_.~:/()!*'@$;")
+
+
+@cache
+def _style() -> str:
+    return files("evaluation.report").joinpath("style.css").read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> Template:
+    def read(name: str) -> str:
+        return files("evaluation.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+    environment = Environment(
+        loader=FunctionLoader(read), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html.jinja")

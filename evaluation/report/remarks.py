@@ -1,0 +1,161 @@
+"""What the checks, the notes and the failures say, one sentence each, chosen by status and filled from facts."""
+
+from __future__ import annotations
+
+from evaluation.report import facts
+from evaluation.report.sentences import adjustment, amount, inference
+from evaluation.report.words import Words, capital
+from evaluation.result import CheckResult, Failure, Note, Result, Value
+
+
+def check_title(one: CheckResult, result: Result, words: Words) -> str:
+    """The question a check asks."""
+    key = words.first(f"check.{one.id}.title")
+    if key is None:
+        return capital(one.id.replace("_", " "))
+    return words(key, plural=words.text(result.design.unit_label_plural))
+
+
+def check_sentence(one: CheckResult, result: Result, words: Words) -> str:
+    """What a check found; when it was not run, why not."""
+    known = f"check.{one.id}.{one.status}" in words
+    sentence = words(f"check.{one.id if known else 'other'}.{one.status}", **_slots(one, result, words))
+    if one.status == "not_run" and one.reason:
+        return f"{sentence} {words('checks.reason', reason=reason(one.reason, words))}"
+    return sentence
+
+
+def status_counts(result: Result, words: Words) -> str:
+    """How many checks passed, warn, failed and were not run."""
+    counts = {
+        status: sum(one.status == status for one in result.checks)
+        for status in ("passed", "warns", "failed", "not_run")
+    }
+    return words.listed(
+        [words(f"status.count.{status}", count=words.number(count)) for status, count in counts.items() if count]
+    )
+
+
+def reason(code: str, words: Words) -> str:
+    """Why something was not run: a phrase where the reason is a key, else the reason itself."""
+    return words(f"reason.{code}") if f"reason.{code}" in words else code.rstrip(".")
+
+
+def note_sentence(note: Note, result: Result, words: Words) -> str:
+    """A note in the reader's language; one there are no words for (or not all facts of) is shown as it came."""
+    key = f"note.{note.code}"
+    if key not in words:
+        return note.text
+    try:
+        slots = {name: fact(value, result, words) for name, value in note.facts.items()}
+        if isinstance(named := note.facts.get("methods"), str):
+            slots["methods"] = words.listed([_method_name(code, words) for code in named.split(", ")])
+        return words(key, **slots, **_standing(result, words))
+    except (KeyError, TypeError):
+        return note.text
+
+
+def failure_sentence(failure: Failure, result: Result, words: Words) -> str:
+    """What could not be computed."""
+    names = {
+        "estimator": lambda: _method_name(failure.name, words),
+        "inference": lambda: inference(failure.name, words),
+        "check": lambda: check_title(CheckResult(failure.name, "not_run"), result, words),
+        "figure": lambda: failure.name.replace("_", " "),
+    }
+    return capital(words(f"failure.{failure.kind}", name=names[failure.kind]()))
+
+
+def fact(value: Value, result: Result, words: Words) -> str:
+    """A fact as it stands in a sentence: lists are listed, whole numbers whole, others with the outcome's decimals."""
+    if isinstance(value, list):
+        return words.listed([fact(one, result, words) for one in value], 6)
+    if isinstance(value, bool) or value is None or isinstance(value, (str, dict)):
+        return str(value)
+    if isinstance(value, int) or float(value).is_integer():
+        return words.number(value)
+    return words.number(value, 3 if abs(value) < 1 else 1)
+
+
+def _standing(result: Result, words: Words) -> dict[str, str]:
+    """Slots every note may use besides its own facts."""
+    return {
+        "treated_units": words.listed(result.design.treated),
+        "unit_word": words.text(result.design.unit_label),
+        "plural": words.text(result.design.unit_label_plural),
+    }
+
+
+def _slots(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
+    """Every slot a check's sentence may have."""
+    slots = {
+        "units": words.listed(result.design.treated),
+        "plural": words.text(result.design.unit_label_plural),
+        "p": words.p_value(None),
+        "adjust": adjustment(result.cycle.adjust, words),
+    }
+    if one.status == "not_run":
+        return slots
+    filler = _FILLERS.get(one.id)
+    return slots | (filler(one, result, words) if filler else {})
+
+
+def _pre_trends(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
+    return {
+        "largest": amount(facts.number(one.facts.get("largest")) or 0.0, result, words),
+        "period": words.period(str(one.facts.get("largest_period", ""))),
+        "p": words.p_value(facts.number(one.facts.get("p_value"))),
+    }
+
+
+def _placebo_in_time(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
+    known = [p for p in facts.numbers(one.series.get("p_values")) if p is not None]
+    return {
+        "starts": words.listed([words.period(start) for start in facts.texts(one.series.get("starts"))]),
+        "p": words.p_value(min(known) if known else None),
+    }
+
+
+def _leave_one_out(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
+    decimals = result.design.decimals
+    return {
+        "low": words.number(facts.number(one.facts.get("low")), decimals),
+        "high": words.number(facts.number(one.facts.get("high")), decimals),
+        "low_unit": str(one.facts.get("low_unit", "")),
+        "high_unit": str(one.facts.get("high_unit", "")),
+    }
+
+
+def _donor_weights(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
+    return {
+        "method": _method_name(str(one.facts.get("method", result.headline.method)), words),
+        "used": words.number(facts.number(one.facts.get("n_used"))),
+        "effective": words.number(facts.number(one.facts.get("effective")), 1),
+        "share": words.percent(facts.number(one.facts.get("largest"))),
+        "largest_unit": str(one.facts.get("largest_unit", "")),
+    }
+
+
+def _method_name(code: str, words: Words) -> str:
+    return words(key) if (key := f"methods.{code}.name") in words else code.replace("_", " ")
+
+
+def _every_unit_treated(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
+    names = facts.texts(one.series.get("methods"))
+    shares = dict(zip(names, facts.numbers(one.series.get("shares"), len(names)), strict=True))
+    used = result.headline.inference
+    return {
+        "count": words.number(facts.number(one.facts.get("n_units"))),
+        "method": inference(used, words, "the"),
+        "share": words.percent(shares.get(used, one.value)),
+        "level": words.percent(facts.number(one.facts.get("level")) or 0.05),
+    }
+
+
+_FILLERS = {
+    "pre_trends": _pre_trends,
+    "placebo_in_time": _placebo_in_time,
+    "leave_one_out": _leave_one_out,
+    "donor_weights": _donor_weights,
+    "every_unit_treated": _every_unit_treated,
+}

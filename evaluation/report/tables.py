@@ -1,0 +1,85 @@
+"""A table as plain text cells: what stands one click below each figure, and in the sections that are tables themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from evaluation.report import facts
+from evaluation.report.sentences import inference, method
+from evaluation.report.words import Words, capital
+from evaluation.result import Estimate, PeriodEffect, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A caption, column heads, and rows whose first cell is the row's head; `text` columns are set left."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    text: frozenset[int] = frozenset({0})
+
+
+def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], text: Iterable[int] = (0,)) -> Table:
+    """A Table from any sequences."""
+    return Table(caption, tuple(head), tuple(tuple(row) for row in rows), frozenset(text))
+
+
+def path_table(caption: str, path: Sequence[PeriodEffect], result: Result, words: Words) -> Table:
+    """One row per period: observed, expected, effect and interval."""
+    decimals = result.design.decimals
+    head = [words(f"table.{key}") for key in ("period", "observed", "expected", "effect", "lower", "upper", "p")]
+    rows = [
+        (
+            words.period(one.period) if one.period else words.number(one.event_time),
+            *(
+                words.number(value, decimals)
+                for value in (one.observed, one.counterfactual, one.effect, one.lower, one.upper)
+            ),
+            _p(one.p_value, words),
+        )
+        for one in path
+    ]
+    return table(caption, head, rows)
+
+
+def estimates_table(caption: str, result: Result, words: Words) -> Table:
+    """One row per estimate, headline first."""
+    decimals = result.design.decimals
+    head = [
+        words(f"table.{key}")
+        for key in ("method", "inference", "effect", "lower", "upper", "std_error", "p", "percent")
+    ]
+    rows = [
+        (
+            capital(method(one, words)),
+            capital(inference(one.inference, words)),
+            *(words.number(value, decimals) for value in (one.effect, one.lower, one.upper, one.std_error)),
+            _p(one.p_value, words),
+            words.number(one.percent, 1),
+        )
+        for one in (result.headline, *result.estimates)
+    ]
+    return table(caption, head, rows, (0, 1))
+
+
+def placebo_table(caption: str, estimate: Estimate, result: Result, words: Words) -> Table | None:
+    """One row per unit, the treated first, then by the size of the difference."""
+    found = facts.placebos(estimate)
+    if found is None:
+        return None
+    decimals = result.design.decimals
+    head = [words(f"table.{key}") for key in ("unit", "effect", "rmspe", "ratio")]
+    order = sorted(range(len(found.units)), key=lambda index: (-abs(found.effects[index]), found.units[index]))
+    first = (words.listed(result.design.treated), found.treated_effect, found.treated_rmspe_before, found.treated_ratio)
+    others = [(found.units[i], found.effects[i], found.rmspe_before[i], found.ratios[i]) for i in order]
+    rows = [
+        (name, words.number(effect, decimals), words.number(before, decimals), words.number(ratio, 1))
+        for name, effect, before, ratio in (first, *others)
+    ]
+    return table(caption, head, rows)
+
+
+def _p(value: float | None, words: Words) -> str:
+    return words.p_value(value).removeprefix("= ")

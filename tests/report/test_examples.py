@@ -1,0 +1,72 @@
+"""The example reports in `reports/` are what the command writes today: this test tells when they are stale.
+
+To renew them: `evaluate specs/hjorring_employment.toml` and `evaluate specs/california.toml`.
+"""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from evaluation.output import page_name
+from evaluation.report.csvs import csv_files
+from evaluation.report.page import render
+from evaluation.result import from_json, to_json
+from evaluation.run import evaluate
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(path.stem for path in (ROOT / "reports").glob("*.json"))
+SPECS = sorted(path.stem for path in (ROOT / "specs").glob("*.toml"))
+
+VERSIONS = ("python", "packages")
+"""What may differ between machines without the report being stale."""
+
+SOLVER_NOISE = ("ratios", "p_ratio", "rank_ratio", "rmspe_pre", "treated_ratio")
+"""Perfectly fitted placebos have a pre-period gap of rounding size, and a ratio that is one over it."""
+
+
+def differences(ours, theirs, path=""):
+    """Places where two JSON values differ; numbers by more than 1e-6, which other BLAS libraries stay below."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        found = [f"{path}.{key}: only in one" for key in ours.keys() ^ theirs.keys()]
+        for key in ours.keys() & theirs.keys():
+            if key not in VERSIONS and key not in SOLVER_NOISE:
+                found += differences(ours[key], theirs[key], f"{path}.{key}")
+        return found
+    if isinstance(ours, list) and isinstance(theirs, list):
+        if len(ours) != len(theirs):
+            return [f"{path}: {len(ours)} against {len(theirs)} entries"]
+        return [
+            each for i, pair in enumerate(zip(ours, theirs, strict=True)) for each in differences(*pair, f"{path}[{i}]")
+        ]
+    if isinstance(ours, float | int) and isinstance(theirs, float | int):
+        return [] if math.isclose(ours, theirs, rel_tol=1e-6, abs_tol=1e-6) else [f"{path}: {theirs} is now {ours}"]
+    return [] if ours == theirs else [f"{path}: {theirs!r} is now {ours!r}"]
+
+
+def test_every_runnable_spec_has_its_report():
+    assert EXAMPLES == SPECS
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_numbers_are_those_of_today(name):
+    today = json.loads(to_json(evaluate(ROOT / "specs" / f"{name}.toml")))
+    committed = json.loads((ROOT / "reports" / f"{name}.json").read_text())
+    assert differences(today, committed) == []
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_pages_are_drawn_from_the_committed_numbers(name):
+    result = from_json((ROOT / "reports" / f"{name}.json").read_bytes())
+    import altair
+    import vl_convert
+
+    versions = result.provenance.packages
+    if (versions["altair"], versions["vl-convert-python"]) != (altair.__version__, vl_convert.__version__):
+        pytest.skip("figures are byte-identical only for the versions they were drawn with")
+    for language in result.languages:
+        committed = (ROOT / "reports" / page_name(result, name, language)).read_text(encoding="utf-8")
+        assert render(result, language) == committed
+    for csv_name, text in csv_files(result).items():
+        assert (ROOT / "reports" / name / csv_name).read_bytes() == text.encode()
