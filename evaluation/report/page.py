@@ -227,13 +227,13 @@ def _percent(result: Result, words: Words) -> str | None:
 def _what(result: Result, words: Words) -> list[tuple[str, str]]:
     design = result.design
     plural = words.text(design.unit_label_plural)
-    outcome, unit = capital(words.text(design.outcome_label)), words.text(design.outcome_unit)
     pairs = {
         "treated": words.listed(design.treated),
         "start": capital(words.period(design.start)),
         "window": words.span(*design.window),
         "before": words.span(*design.before),
-        "outcome": words("what.outcome_value", outcome=outcome, unit=unit) if unit else outcome,
+        "outcome": capital(words.text(design.outcome_label)),
+        "unit": words.text(design.outcome_unit),
         "compared": words("what.compared_value", controls=words.number(len(design.controls)), plural=plural),
         "weights": capital(words(f"what.weighted.{design.weights}", plural=plural)),
         "method": capital(sentences.method(result.headline, words)),
@@ -306,7 +306,7 @@ def _inputs(result: Result, words: Words) -> Table:
         (one.name, words.number(one.rows), words.number(one.columns), words.number(one.bytes), one.sha256)
         for one in result.provenance.inputs
     ]
-    return table(words("method.data"), head, rows, (0, 4))
+    return table(words("method.files"), head, rows, (0, 4))
 
 
 def _packages(result: Result, words: Words) -> Table:

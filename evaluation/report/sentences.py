@@ -131,6 +131,8 @@ def target_sentences(result: Result, words: Words) -> list[str]:
                 high=expected,
             )
         )
+    if result.headline.lower is not None and result.headline.upper is not None:
+        sentences.append(words("target.mark"))
     detectable = result.verdict.detectable
     if detectable is None:
         sentences.append(words("target.unknown"))

@@ -82,4 +82,4 @@ def placebo_table(caption: str, estimate: Estimate, result: Result, words: Words
 
 
 def _p(value: float | None, words: Words) -> str:
-    return words.p_value(value).removeprefix("= ")
+    return words.p_value(value).removeprefix("=\N{NO-BREAK SPACE}")

@@ -66,10 +66,10 @@ class Words:
     def p_value(self, p: float | None) -> str:
         """A p-value with its relation: "= 0.65", "< 0.001"."""
         if p is None or not math.isfinite(p):
-            return "= " + self("number.missing")
+            return "=\N{NO-BREAK SPACE}" + self("number.missing")
         if p < 0.001:
-            return "< " + self.number(0.001, 3)
-        return "= " + self.number(p, 3 if p < 0.01 else 2)
+            return "<\N{NO-BREAK SPACE}" + self.number(0.001, 3)
+        return "=\N{NO-BREAK SPACE}" + self.number(p, 3 if p < 0.01 else 2)
 
     def period(self, label: str) -> str:
         """A period in words: 2015, "1. kvartal 2019", "januar 2015"."""

@@ -15,11 +15,13 @@ from evaluation.report.figures.base import (
     FigureText,
     Frame,
     Palette,
+    Row,
     Scale,
     apart,
     finish,
     marks,
     quantity,
+    text_marks,
 )
 from evaluation.report.tables import Table, table
 from evaluation.report.words import Words
@@ -80,44 +82,29 @@ def _numbers(found: Values, axis: Scale, frame: Frame, words: Words, palette: Pa
     """The three numbers under the line, and zero under the plot, none of them touching another."""
     ends = [axis.place(value, frame.inner) for value in (found.lower, found.effect, found.upper)]
     places = apart(ends, max(len(text) for text in found.written) * LETTER + 8)
-    layers = []
-    for place, text, strong in zip(places, found.written, (False, True, False), strict=True):
-        mark = marks([{"text": text}], "text",
-            baseline="middle", fontSize=TEXT + 2 * strong, fontWeight=700 if strong else 400, aria=False,
-            color=palette.main if strong else palette.ink,
-        )  # fmt: skip
-        layers.append(mark.encode(x=alt.value(place), y=alt.value(49), text=alt.Text(field="text", type="nominal")))
-    zero, label = axis.place(0.0, frame.inner), words("label.zero")
+    label = words("label.zero")
     half = len(label) * LETTER / 2
-    zero = min(max(zero, half - frame.left), frame.inner + frame.right - half)
-    mark = marks([{"text": label}], "text", baseline="top", fontSize=TEXT, color=palette.muted, aria=False)
-    layers.append(
-        mark.encode(x=alt.value(zero), y=alt.value(frame.height + 6), text=alt.Text(field="text", type="nominal"))
-    )
-    return layers
+    zero = min(max(axis.place(0.0, frame.inner), half - frame.left), frame.inner + frame.right - half)
+    lower, effect, upper = found.written
+    return [
+        text_marks([{"text": lower}], places[0], 49, palette.ink, align="center"),
+        text_marks([{"text": upper}], places[2], 49, palette.ink, align="center"),
+        text_marks([{"text": effect}], places[1], 49, palette.main, align="center", fontWeight=700, fontSize=TEXT + 2),
+        text_marks([{"text": label}], zero, frame.height + 6, palette.muted, align="center", baseline="top"),
+    ]
 
 
 def _target(found: Values, axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any]) -> list[alt.Chart]:
     """The effect to be expected on the outcome: a triangle above the plot that points at its place."""
     place, wide = axis.place(found.target or 0.0, frame.inner), len(found.target_text) * LETTER
-    right = place + 10 + wide > frame.inner + frame.right
-    mark = marks(
-        [{"x": found.target}],
-        "point",
-        shape="triangle-down",
-        filled=True,
-        fill=palette.accent,
-        size=90,
-        opacity=1,
-        aria=False,
-    )
-    label = marks([{"x": found.target, "text": found.target_text}], "text",
-        align="right" if right else "left", dx=-10 if right else 10, baseline="middle", fontSize=TEXT, fontWeight=600,
-        color=palette.accent_ink, aria=False,
-    )  # fmt: skip
+    beyond = place + 10 + wide > frame.inner + frame.right
+    side = {"align": "right", "dx": -10} if beyond else {"align": "left", "dx": 10}
+    look = {"shape": "triangle-down", "filled": True, "fill": palette.accent, "size": 90, "opacity": 1, "aria": False}
+    point = marks([{"x": found.target}], "point", **look)
+    label: list[Row] = [{"x": found.target, "text": found.target_text}]
     return [
-        mark.encode(x=alt.X(**x), y=alt.value(-7)),
-        label.encode(x=alt.X(**x), y=alt.value(-12), text=alt.Text(field="text", type="nominal")),
+        point.encode(x=alt.X(**x), y=alt.value(-7)),
+        text_marks(label, x, -12, palette.accent_ink, fontWeight=600, **side),
     ]
 
 

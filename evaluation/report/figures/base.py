@@ -182,17 +182,24 @@ def finish(layers: Sequence[alt.Chart], frame: Frame) -> alt.LayerChart:
     )  # fmt: skip
 
 
-def label_layer(rows: Sequence[Row], x: dict[str, Any], y: dict[str, Any], color: str, **mark: Any) -> alt.Chart:
-    """Texts (field `text`) placed by x and y; hidden from screen readers, which get the figure's description."""
-    options = {"align": "left", "baseline": "middle", "fontSize": TEXT, "aria": False} | mark
-    return marks(rows, "text", color=color, **options).encode(
-        x=alt.X(**x), y=alt.Y(**y), text=alt.Text(field="text", type="nominal")
+def text_marks(
+    rows: Sequence[Row], x: dict[str, Any] | float, y: dict[str, Any] | float, color: str, **options: Any
+) -> alt.Chart:
+    """Texts of the rows' field `text`, placed by a channel or at a pixel; hidden from screen readers, which get the
+    figure's description."""
+    defaults = {"align": "left", "baseline": "middle", "fontSize": TEXT, "aria": False}
+    written = alt.Text(field="text", type="nominal")
+    return marks(rows, "text", color=color, **defaults | options).encode(
+        x=alt.X(**x) if isinstance(x, dict) else alt.value(x),
+        y=alt.Y(**y) if isinstance(y, dict) else alt.value(y),
+        text=written,
     )
 
 
-def margin(texts: Iterable[str], least: int = 0) -> int:
+def margin(texts: Iterable[str], least: int = 0, bold: bool = False) -> int:
     """A margin wide enough for the longest of these texts in any usual font."""
-    return max([least, *(math.ceil(len(text) * LETTER) + 8 for text in texts)])
+    letter = LETTER * (1.13 if bold else 1.0)
+    return max([least, *(math.ceil(len(text) * letter) + 8 for text in texts)])
 
 
 def apart(places: Sequence[float], gap: float) -> list[float]:
@@ -206,3 +213,12 @@ def apart(places: Sequence[float], gap: float) -> list[float]:
                 moved[lower] -= missing / 2
                 moved[upper] += missing / 2
     return moved
+
+
+def broken(name: str, room: float) -> str | list[str]:
+    """A name on two lines where one is too narrow for it."""
+    if len(name) * LETTER * 0.92 <= room or " " not in name:
+        return name
+    gaps = [index for index, letter in enumerate(name) if letter == " "]
+    middle = min(gaps, key=lambda index: abs(index - len(name) / 2))
+    return [name[:middle], name[middle + 1 :]]

@@ -17,12 +17,12 @@ from evaluation.report.figures.base import (
     Row,
     apart,
     finish,
-    label_layer,
     margin,
     marks,
     number_axis,
     quantity,
     scale,
+    text_marks,
 )
 from evaluation.report.figures.timeline import Timeline, event_layers, label_height, timeline, x_channel
 from evaluation.report.tables import Table, path_table
@@ -111,7 +111,7 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.Layer
     pixels = apart([y_scale.place(end, frame.height) for end in ends], TEXT + 4)
     for name, pixel, color in zip(names, pixels, (palette.main, palette.accent_ink), strict=True):
         end = y_scale.low + pixel / frame.height * (y_scale.high - y_scale.low)
-        layers.append(label_layer([{"x": count[-1], "y": end, "text": name}], x, y, color, dx=6, fontWeight=600))
+        layers.append(text_marks([{"x": count[-1], "y": end, "text": name}], x, y, color, dx=6, fontWeight=600))
     return finish(layers, frame)
 
 

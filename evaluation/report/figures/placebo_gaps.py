@@ -17,15 +17,15 @@ from evaluation.report.figures.base import (
     Row,
     Scale,
     finish,
-    label_layer,
     margin,
     marks,
     number_axis,
     quantity,
     scale,
+    text_marks,
 )
 from evaluation.report.figures.timeline import Timeline, event_layers, label_height, timeline, x_channel
-from evaluation.report.tables import Table, placebo_table
+from evaluation.report.tables import Table, table
 from evaluation.report.words import Words
 from evaluation.result import Result
 
@@ -86,10 +86,8 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.Layer
             if gap is not None
         ]
         if rows:
-            mark = marks(rows, "line",
-                color=palette.quiet, strokeWidth=0.8, strokeDash=[1, 3] if poor else [1, 0], opacity=0.8 if poor else 1,
-                clip=True, aria=False,
-            )  # fmt: skip
+            look = {"strokeDash": [1, 3], "opacity": 0.8} if poor else {"opacity": 1}
+            mark = marks(rows, "line", color=palette.quiet, strokeWidth=0.8, clip=True, aria=False, **look)
             layers.append(mark.encode(x=alt.X(**x), y=alt.Y(**y), detail=alt.Detail(field="unit", type="nominal")))
     layers.append(marks([{"y": 0.0}], "rule", color=palette.ink, strokeWidth=1, aria=False).encode(y=alt.Y(**y)))
     layers += event_layers(found.line, frame, words, palette, x)
@@ -97,7 +95,7 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.Layer
     thick = marks(own, "line", color=palette.main, strokeWidth=3.5, strokeJoin="round", description=found.name)
     layers.append(thick.encode(x=alt.X(**x), y=alt.Y(**y)))
     name = found.name if len(found.name) * LETTER <= right else words("label.treated")
-    layers.append(label_layer([own[-1] | {"text": name}], x, y, palette.main, dx=6, fontWeight=700))
+    layers.append(text_marks([own[-1] | {"text": name}], x, y, palette.main, dx=6, fontWeight=700))
     return finish(layers, frame)
 
 
@@ -126,9 +124,16 @@ def text(found: Values, result: Result, words: Words) -> FigureText:
     )
 
 
-def table(found: Values, result: Result, words: Words) -> Table | None:
-    """One row per unit; the gaps by period are in the file."""
-    return placebo_table(text(found, result, words).subtitle, result.headline, result, words)
+def table_of(found: Values, result: Result, words: Words) -> Table:
+    """One row per period: the treated unit and the spread of the others, all of whose gaps are in the file."""
+    decimals = result.design.decimals
+    rows = []
+    for index, label in enumerate(found.line.labels):
+        others = sorted(gap for row in found.others if (gap := row[index]) is not None)
+        spread = (others[round(share * (len(others) - 1))] if others else None for share in (0.05, 0.5, 0.95))
+        rows.append((words.period(label), *(words.number(gap, decimals) for gap in (found.treated[index], *spread))))
+    head = (words("table.period"), found.name, *(words(f"table.others_{part}") for part in ("low", "middle", "high")))
+    return table(text(found, result, words).subtitle, head, rows)
 
 
-FIGURE = Figure("placebo_gaps", "chance", values, draw, text, table, "placebo_gaps.csv")
+FIGURE = Figure("placebo_gaps", "chance", values, draw, text, table_of, "placebo_gaps.csv")

@@ -57,7 +57,7 @@ def table_of(found: list[Line], result: Result, words: Words) -> Table:
             line.written,
             words.number(line.lower, decimals),
             words.number(line.upper, decimals),
-            words.p_value(p).removeprefix("= "),
+            words.p_value(p).removeprefix("=\N{NO-BREAK SPACE}"),
         )
         for line, p in zip(found, known, strict=True)
     ]

@@ -9,19 +9,19 @@ from typing import Any
 import altair as alt
 
 from evaluation.report.figures.base import (
-    LETTER,
     NARROW,
-    TEXT,
     Frame,
     Palette,
     Row,
     Scale,
+    broken,
     finish,
     margin,
     marks,
     number_axis,
     quantity,
     scale,
+    text_marks,
 )
 from evaluation.report.words import Words
 
@@ -46,8 +46,8 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int)
     """Names, intervals around zero, numbers at the right."""
     stacked = width <= NARROW
     axis = scale([number for line in lines for number in (line.effect, line.lower, line.upper)], 4, zero=True)
-    right = margin((line.written for line in lines), 40)
-    left = 8 if stacked else min(margin(line.name for line in lines), 236)
+    right = margin((line.written for line in lines), 40, bold=True)
+    left = 8 if stacked else min(margin((line.name for line in lines), bold=True), 236)
     height = ROW
     if stacked:
         height = STACKED
@@ -81,50 +81,29 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int)
         if bars:
             mark = marks(bars, "rule", color=color, strokeWidth=3.5 if bold else 2, aria=False)
             layers.append(mark.encode(x=alt.X(**x | {"field": "low"}), x2=alt.X2(field="high"), y=alt.Y(**y)))
-        dots = marks(part, "point",
-            filled=True, fill=color, stroke=palette.paper, strokeWidth=1.5, opacity=1,
-            size=130 if bold else 80, shape="diamond" if bold else "circle",
-        )  # fmt: skip
+        shape = {"size": 130, "shape": "diamond"} if bold else {"size": 80, "shape": "circle"}
+        dots = marks(part, "point", filled=True, fill=color, stroke=palette.paper, strokeWidth=1.5, opacity=1, **shape)
         layers.append(
             dots.encode(x=alt.X(**x), y=alt.Y(**y), description=alt.Description(field="told", type="nominal"))
         )
-        layers += _texts(part, x, y, frame, palette, bold, stacked)
+        layers += _texts(part, y, frame, palette, bold, stacked)
     return finish(layers, frame)
 
 
 def _texts(
-    part: Sequence[Row], x: dict[str, Any], y: dict[str, Any], frame: Frame, palette: Palette, bold: bool, stacked: bool
+    part: Sequence[Row], y: dict[str, Any], frame: Frame, palette: Palette, bold: bool, stacked: bool
 ) -> list[alt.Chart]:
     """The name at the left and the number at the right, beside the row or (on phones) above it."""
-    weight = 700 if bold else 400
-    room = (frame.width if stacked else frame.left) - 8
-    layers = []
-    for field, align, place, color in (
-        ("name", "left", 8 - frame.left, palette.ink),
-        ("written", "right", frame.inner + frame.right - 4, palette.main if bold else palette.ink),
-    ):
-        for broken in (False, True):
-            texts = [
-                {"y": float(row["y"]) - (0.44 if stacked else 0.0), "text": text}
-                for row in part
-                if isinstance(text := _broken(row[field], room if field == "name" and not stacked else 10_000), list)
-                == broken
-            ]
-            if not texts:
-                continue
-            mark = marks(texts, "text",
-                align=align, baseline="middle", fontSize=TEXT, fontWeight=weight, color=color, aria=False, lineHeight=15,
-                dy=-7.5 if broken else 0,
-            )  # fmt: skip
-            layers.append(mark.encode(x=alt.value(place), y=alt.Y(**y), text=alt.Text(field="text", type="nominal")))
+    look = {"fontWeight": 700 if bold else 400}
+    rise = 0.44 if stacked else 0.0
+    room = 10_000 if stacked else frame.left - 8
+    names: list[Row] = [{"y": row["y"] - rise, "text": broken(row["name"], room)} for row in part]
+    numbers: list[Row] = [{"y": row["y"] - rise, "text": row["written"]} for row in part]
+    ink = palette.main if bold else palette.ink
+    layers = [text_marks(numbers, frame.inner + frame.right - 4, y, ink, align="right", **look)]
+    for lines in (1, 2):
+        some = [row for row in names if isinstance(row["text"], list) == (lines == 2)]
+        if some:
+            shift = {"dy": -7.5, "lineHeight": 15} if lines == 2 else {}
+            layers.append(text_marks(some, 8 - frame.left, y, palette.ink, **look, **shift))
     return layers
-
-
-def _broken(name: str, room: int) -> str | list[str]:
-    """A name on two lines where one is too narrow for it."""
-    if len(name) * LETTER * 0.92 <= room or " " not in name:
-        return name
-    middle = min(
-        (index for index, letter in enumerate(name) if letter == " "), key=lambda index: abs(index - len(name) / 2)
-    )
-    return [name[:middle], name[middle + 1 :]]

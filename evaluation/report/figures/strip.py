@@ -19,6 +19,7 @@ from evaluation.report.figures.base import (
     number_axis,
     quantity,
     scale,
+    text_marks,
 )
 from evaluation.report.words import Words
 
@@ -43,7 +44,7 @@ class Strip:
 def draw_strip(found: Strip, words: Words, palette: Palette, width: int) -> alt.LayerChart:
     """The piles, the marked value above them, names of the named dots below the axis."""
     axis = scale((*found.places, found.mark), 4 if width < 500 else 6, zero=found.mark_is_dot)
-    frame = Frame(width, 20, 20, 28, 28 + (20 if found.named else 0), 0)
+    frame = Frame(width, 20, 20, 28, 28 + (36 if found.named else 0), 0)
     piles = _piles([axis.place(place, frame.inner) for place in found.places])
     tallest = max(piles, default=0) + 1
     step = min(STEP, 150.0 / tallest)
@@ -67,20 +68,12 @@ def draw_strip(found: Strip, words: Words, palette: Palette, width: int) -> alt.
     ):
         part = [row for row in rows if row["named"] == named and (named or row["lighter"] == lighter)]
         if part:
-            dots = marks(
-                part,
-                "circle",
-                fill=fill,
-                stroke=stroke,
-                strokeWidth=1.2,
-                size=min(44.0, (step * 0.8) ** 2),
-                opacity=1,
-                aria=False,
-            )
+            size = min(44.0, (step * 0.8) ** 2)
+            dots = marks(part, "circle", fill=fill, stroke=stroke, strokeWidth=1.2, size=size, opacity=1, aria=False)
             layers.append(dots.encode(x=alt.X(**x), y=alt.Y(**y)))
     layers += _marked(found, axis, frame, palette, x, y)
     if found.named:
-        layers += _names(found, axis, frame, palette, x)
+        layers += _names(found, axis, frame, palette)
     return finish(layers, frame)
 
 
@@ -91,63 +84,32 @@ def _marked(
     rule = marks([{"x": found.mark}], "rule", color=palette.main, strokeWidth=2, aria=False)
     layers = [rule.encode(x=alt.X(**x), y=alt.value(-8), y2=alt.value(frame.height))]
     if found.mark_is_dot:
-        dot = marks(
-            [{"x": found.mark, "y": 7.0, "told": found.mark_text}],
-            "circle",
-            fill=palette.main,
-            stroke=palette.paper,
-            strokeWidth=1.5,
-            size=170,
-            opacity=1,
-        )
+        own: list[Row] = [{"x": found.mark, "y": 7.0, "told": found.mark_text}]
+        dot = marks(own, "circle", fill=palette.main, stroke=palette.paper, strokeWidth=1.5, size=170, opacity=1)
         layers.append(dot.encode(x=alt.X(**x), y=alt.Y(**y), description=alt.Description(field="told", type="nominal")))
-    place, half = axis.place(found.mark, frame.inner), len(found.mark_text) * LETTER / 2
-    align, shift = "center", 0.0
-    if place - half < -frame.left:
-        align, shift = "left", -place - frame.left + 4
-    elif place + half > frame.inner + frame.right:
-        align, shift = "right", frame.inner + frame.right - place - 4
-    label = marks(
-        [{"x": found.mark, "text": found.mark_text}],
-        "text",
-        align=align,
-        dx=shift,
-        baseline="bottom",
-        fontSize=13,
-        fontWeight=700,
-        color=palette.main,
-        aria=False,
-    )
-    layers.append(label.encode(x=alt.X(**x), y=alt.value(-11), text=alt.Text(field="text", type="nominal")))
-    return layers
+    place = _inside(axis.place(found.mark, frame.inner), len(found.mark_text) * LETTER * 1.13, frame)
+    label: list[Row] = [{"text": found.mark_text}]
+    look = {"align": "center", "baseline": "bottom", "fontWeight": 700}
+    return [*layers, text_marks(label, place, -11, palette.main, **look)]
 
 
-def _names(found: Strip, axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any]) -> list[alt.Chart]:
-    """The named dots' names under the axis, the lowest set left, the highest set right."""
-    layers = []
+def _names(found: Strip, axis: Scale, frame: Frame, palette: Palette) -> list[alt.Chart]:
+    """The named dots' names under the axis; one that would meet the one before goes a line down."""
+    layers: list[alt.Chart] = []
+    taken = -1e9
     for index in found.named:
-        low = found.places[index] <= found.mark
-        place = axis.place(found.places[index], frame.inner)
         width = len(found.names[index]) * LETTER
-        shift = (
-            max(0.0, -frame.left - (place - width / 2))
-            if low
-            else -max(0.0, place + width / 2 - frame.inner - frame.right)
-        )
-        row = {"x": found.places[index], "text": found.names[index]}
-        y = {"value": frame.height + 38}
-        mark = marks(
-            [row],
-            "text",
-            align="center",
-            dx=shift,
-            baseline="middle",
-            fontSize=13,
-            color=palette.accent_ink,
-            aria=False,
-        )
-        layers.append(mark.encode(x=alt.X(**x), y=alt.value(y["value"]), text=alt.Text(field="text", type="nominal")))
+        place = _inside(axis.place(found.places[index], frame.inner), width, frame)
+        line = 1 if place - width / 2 < taken + 8 else 0
+        taken = place + width / 2
+        y = frame.height + 36 + 16 * line
+        layers.append(text_marks([{"text": found.names[index]}], place, y, palette.accent_ink, align="center"))
     return layers
+
+
+def _inside(place: float, width: float, frame: Frame) -> float:
+    """The middle of a text of this width, moved so that no end leaves the figure."""
+    return min(max(place, width / 2 + 2 - frame.left), frame.inner + frame.right - width / 2 - 2)
 
 
 def _piles(pixels: Sequence[float]) -> list[int]:

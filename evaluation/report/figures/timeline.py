@@ -12,7 +12,6 @@ from evaluation.report import facts
 from evaluation.report.figures.base import (
     LETTER,
     NARROW,
-    TEXT,
     Frame,
     Palette,
     Row,
@@ -21,6 +20,7 @@ from evaluation.report.figures.base import (
     period_axis,
     period_ticks,
     quantity,
+    text_marks,
 )
 from evaluation.report.words import Words
 from evaluation.result import Result
@@ -93,11 +93,9 @@ def event_layers(line: Timeline, frame: Frame, words: Words, palette: Palette, x
         rule: list[Row] = [{"x": index - 0.5}]
         mark = marks(rule, "rule", color=color, strokeWidth=1, strokeDash=dash, aria=False)
         layers.append(mark.encode(x=alt.X(**x)))
+    top = label_height(line, frame, words)
     for place, row, text, leftward in rows_of_labels(line, frame, words):
-        y = alt.value(-label_height(line, frame, words) + LINE * (row + 0.5) + 2)
-        mark = marks([{"x": place, "text": text}], "text",
-            align="right" if leftward else "left", dx=-4 if leftward else 4, baseline="middle", fontSize=TEXT,
-            color=palette.muted, aria=False,
-        )  # fmt: skip
-        layers.append(mark.encode(x=alt.X(**x), y=y, text=alt.Text(field="text", type="nominal")))
+        side = {"align": "right", "dx": -4} if leftward else {"align": "left", "dx": 4}
+        label: list[Row] = [{"x": place, "text": text}]
+        layers.append(text_marks(label, x, LINE * (row + 0.5) + 2 - top, palette.muted, **side))
     return layers
