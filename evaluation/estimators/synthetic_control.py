@@ -49,9 +49,10 @@ class Options:
         tuple[str, ...], Field(description="short for predictors: the mean of each covariate over all pre-periods")
     ] = ()
     v: Annotated[
-        Literal["nested", "equal", "inverse_variance"] | tuple[float, ...],
+        Literal["nested", "equal"] | tuple[float, ...],
         Field(
-            description="how predictors are weighted: searched for the best pre-period fit, equally, or given in order"
+            description="weights of the predictors (each divided by its standard deviation): searched for the best "
+            "pre-period fit, equal, or given in order"
         ),
     ] = "nested"
     loss_periods: Annotated[
@@ -142,7 +143,7 @@ def gaps(panel: Panel, options: Options) -> Array:
 
 
 def _predictor_weights(panel: Panel, options: Options, treated: Array, start: int) -> tuple[Array, dict[str, object]]:
-    import evaluation.estimators.predictor_weights as search
+    from evaluation import predictors as search
 
     chosen = (*options.predictors, *(Predictor(name) for name in options.covariates))
     names = [_name(predictor) for predictor in chosen]
@@ -162,8 +163,6 @@ def _predictor_weights(panel: Panel, options: Options, treated: Array, start: in
     else:
         if options.v == "equal":
             v = np.full(len(chosen), 1.0 / len(chosen))
-        elif options.v == "inverse_variance":
-            v = search.inverse_variance_v(x0, x1)
         else:
             v = np.asarray(options.v, dtype=np.float64)
             if v.size != len(chosen) or (v < 0).any() or v.sum() <= 0:

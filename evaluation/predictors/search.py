@@ -1,4 +1,4 @@
-"""Synthetic control with predictors: donor weights for given predictor weights V, and the V with the best outcome fit.
+"""The outer problem of synthetic control with predictors: the V whose donor weights fit the outcome best.
 
 The nested problem is bilevel. Inside, W(V) minimises Σ_k v_k r_k(w)² over the simplex, where r = X₀w − x₁ are the gaps of
 the standardised predictors; outside, V minimises the mean squared gap f of the outcome before the start. As a function of V
@@ -27,9 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linprog, nnls
 
-from evaluation.errors import EstimationError
-from evaluation.numerics import simplex_least_squares
 from evaluation.panel import Array, Indices
+from evaluation.predictors.inner import donor_weights, nearest
 
 SMALLEST_V = 1e-8
 """Lower bound of v_k / max(v) in the nested search, as in MSCMT."""
@@ -52,201 +51,50 @@ WIDE = 1
 MOST_PROOFS = 300
 """Proofs of infeasibility that are kept."""
 
+POSITIVE = 1e-9
+"""Weights below this count as zero."""
 
-@dataclass(frozen=True, slots=True)
-class PredictorWeights:
-    """The outcome of the nested search.
+SCREENED = 60
+"""Values of V tried before the search; the better ones are where it starts."""
 
-    Attributes
-    ----------
-    v : Array
-        (K,) weights of the standardised predictors, summing to 1. Often not unique: other V give the same donor weights.
-    weights : Array
-        (donors,) donor weights, optimal for `v`.
-    loss : float
-        Mean squared outcome gap, in squared units of the outcome.
-    loss_inner : float
-        Σ_k v_k r_k², in squared standard deviations of the predictors.
-    evaluations : int
-        Donor-weight problems and linear systems that were solved.
-    bound : float
-        Loss of the donor weights that ignore the predictors: no V can do better.
-    """
+DESCENTS = 12
+"""Starts of the search."""
 
-    v: Array
-    weights: Array
-    loss: float
-    loss_inner: float
-    evaluations: int
-    bound: float
+WIDE = 1
+"""How many of the best ends it goes on from in a wider neighbourhood."""
 
+MOST_PROOFS = 300
+"""Proofs of infeasibility that are kept."""
 
-def given_v(x1: Array, x0: Array, v: Array) -> Array:
-    """The donor weights for given predictor weights, exactly.
+SCREENED = 60
+"""Values of V tried before the search; the better ones are where it starts."""
 
-    Parameters
-    ----------
-    x1 : Array
-        (K,) predictors of the treated unit, in any units.
-    x0 : Array
-        (K, donors) predictors of the donors, in the same units.
-    v : Array
-        (K,) weights of the squared gaps after each predictor is divided by its standard deviation; not negative.
+DESCENTS = 12
+"""Starts of the search."""
 
-    Returns
-    -------
-    Array
-        (donors,) weights w ≥ 0, Σw = 1. Where several fit equally well (the treated unit lies in the hull of the donors),
-        the ones nearest to equal weights.
+WIDE = 1
+"""How many of the best ends it goes on from in a wider neighbourhood."""
 
-    Raises
-    ------
-    EstimationError
-        A predictor is missing somewhere or has the same value for all units; no positive v.
-    """
-    gaps = _standardised_gaps(x1, x0)
-    v = np.asarray(v, dtype=np.float64)
-    if v.shape != x1.shape or not np.isfinite(v).all() or (v < 0).any() or not (v > 0).any():
-        raise EstimationError(f"the predictors need {x1.size} weights, none negative and not all zero")
-    return _donor_weights(gaps, v)
+MOST_PROOFS = 300
+"""Proofs of infeasibility that are kept."""
 
+DESCENTS = 12
+"""Starts of the search."""
 
-def inverse_variance_v(x0: Array, x1: Array) -> Array:
-    """The V that weights each squared gap, in its own units, by the inverse of the predictor's variance.
+WIDE = 1
+"""How many of the best ends it goes on from in a wider neighbourhood."""
 
-    `given_v` and `nested_v` divide by the standard deviation first, so in their terms these are equal weights.
+MOST_PROOFS = 300
+"""Proofs of infeasibility that are kept."""
 
-    Parameters
-    ----------
-    x0, x1 : Array
-        (K, donors) and (K,) predictors.
+WIDE = 1
+"""How many of the best ends it goes on from in a wider neighbourhood."""
 
-    Returns
-    -------
-    Array
-        (K,) weights, summing to 1.
+MOST_PROOFS = 300
+"""Proofs of infeasibility that are kept."""
 
-    Raises
-    ------
-    EstimationError
-        A predictor is missing somewhere or has the same value for all units.
-    """
-    _standardised_gaps(x1, x0)
-    return np.full(x1.size, 1.0 / x1.size)
-
-
-def nested_v(x1: Array, x0: Array, z1: Array, z0: Array) -> PredictorWeights:
-    """Choose V for the smallest mean squared gap of the outcome.
-
-    If the treated unit is inside the hull of the donors' predictors, every V can match it exactly and V is not identified:
-    then V is equal and the donor weights are, among those that match, the ones with the smallest loss (as in MSCMT).
-
-    Parameters
-    ----------
-    x1, x0 : Array
-        (K,) and (K, donors) predictors, in any units.
-    z1, z0 : Array
-        (T,) and (T, donors) outcomes over the periods of the loss.
-
-    Returns
-    -------
-    PredictorWeights
-        Deterministic. The search is global in design but not proven so: a lower loss than the one found is possible.
-
-    Raises
-    ------
-    EstimationError
-        A predictor is missing somewhere or has the same value for all units.
-    """
-    gaps = _standardised_gaps(x1, x0)
-    outcome = z0 - z1[:, None]
-    equal = np.full(x1.size, 1.0 / x1.size)
-    free = simplex_least_squares(z0, z1)
-    bound = float(np.mean((outcome @ free) ** 2))
-    weights = _donor_weights(gaps, equal)
-    evaluations = 2
-    v = equal
-    if _is_inside(gaps @ weights, gaps):
-        weights = _matching_weights(gaps, outcome)
-    elif x1.size > 1 and gaps.shape[1] > 1:
-        useful = _useful(gaps)
-        search = _Search(gaps[:, useful], outcome[:, useful])
-        weights = np.zeros(gaps.shape[1])
-        v, weights[useful] = search.run()
-        evaluations += search.solved
-    loss = float(np.mean((outcome @ weights) ** 2))
-    inner = float(v @ (gaps @ weights) ** 2)
-    return PredictorWeights(v, weights, loss, inner, evaluations, min(bound, loss))
-
-
-# ---------------------------------------------------------------------- the inner problem
-
-
-def _standardised_gaps(x1: Array, x0: Array) -> Array:
-    """(K, donors) donor minus treated, each predictor divided by its standard deviation over all units (ddof = 1)."""
-    everyone = np.column_stack([x0, x1])
-    if not np.isfinite(everyone).all():
-        row = int(np.flatnonzero(~np.isfinite(everyone).all(axis=1))[0])
-        raise EstimationError(f"predictor {row + 1} of {len(x1)} is missing for some unit")
-    spread = everyone.std(axis=1, ddof=1)
-    flat = np.flatnonzero(spread <= 1e-12 * np.abs(everyone).max(axis=1))
-    if flat.size:
-        raise EstimationError(
-            f"predictor {flat[0] + 1} of {len(x1)} has the same value for all units, so it cannot be scaled"
-        )
-    return np.asarray((x0 - x1[:, None]) / spread[:, None])
-
-
-def _nearest(rows: Array) -> Array:
-    """The simplex weights that bring rows·w nearest to 0, without a ridge; see `simplex_least_squares`."""
-    count, donors = rows.shape
-    stacked = np.ones((count + 1, donors), order="F")
-    stacked[:count] = rows / max(np.sqrt(np.einsum("ij,ij->", rows, rows) / donors), 1e-300)
-    right = np.zeros(count + 1)
-    right[count] = 1.0
-    try:
-        solution, _ = nnls(stacked, right, maxiter=30 * donors)
-    except RuntimeError:
-        return simplex_least_squares(rows, np.zeros(count))
-    return np.asarray(solution / solution.sum())
-
-
-def _is_inside(gap: Array, gaps: Array) -> bool:
-    return bool(gap @ gap <= INSIDE * np.einsum("ij,ij->", gaps, gaps) / gaps.shape[1])
-
-
-def _donor_weights(gaps: Array, v: Array) -> Array:
-    """W(V). The ridge of the shared kernel would outweigh a v_k of 1e-8, so it only decides between perfect matches."""
-    rows = gaps * np.sqrt(v / v.max())[:, None]
-    weights = _nearest(rows)
-    return simplex_least_squares(rows, np.zeros(len(rows))) if _is_inside(rows @ weights, rows) else weights
-
-
-def _matching_weights(gaps: Array, outcome: Array) -> Array:
-    """The weights with the smallest outcome gap among those that match the predictors exactly."""
-    donors = gaps.shape[1]
-    size = np.sqrt(np.einsum("ij,ij->", outcome, outcome) / np.einsum("ij,ij->", gaps, gaps))
-    ridge = np.sqrt(1e-9 * np.einsum("ij,ij->", outcome, outcome) / donors) * np.eye(donors)
-    return _nearest(np.vstack([1e5 * max(size, 1e-300) * gaps, outcome, ridge]))
-
-
-def _useful(gaps: Array) -> Indices:
-    """The donors that can have a positive weight for some V > 0 ("sunny" ones: no mix of others shadows them from x₁)."""
-    donors = gaps.shape[1]
-    columns = np.asfortranarray(np.vstack([np.pad(gaps, ((0, 0), (0, 1))), np.append(np.ones(donors), -1.0)]))
-    kept = np.ones(donors + 1, dtype=bool)
-    for donor in range(donors):
-        kept[donor] = False
-        target = np.append(gaps[:, donor], 1.0 + 1e-6)
-        try:
-            shadowed = nnls(columns[:, kept], target, maxiter=30 * donors)[1] <= 1e-9 * np.linalg.norm(target)
-        except RuntimeError:
-            shadowed = False
-        kept[donor] = not shadowed
-    return np.flatnonzero(kept[:-1])
-
-
-# ---------------------------------------------------------------------- the outer problem
+MOST_PROOFS = 300
+"""Proofs of infeasibility that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +111,7 @@ class _Corner:
         return np.sort(self.support).tobytes(), np.sort(self.matched).tobytes()
 
 
-class _Search:
+class Search:
     """The search over pairs; `gaps` (K, donors) and `outcome` (T, donors) are differences from the treated unit."""
 
     def __init__(self, gaps: Array, outcome: Array) -> None:
@@ -272,13 +120,13 @@ class _Search:
         self.gram = outcome.T @ outcome / len(outcome)
         self.scale = max(float(np.trace(self.gram)) / self.donors, 1e-300)
         self.scaled = self.gram / self.scale + 1e-10 * np.eye(self.donors)
-        self.unit = gaps / np.linalg.norm(gaps @ _nearest(gaps))  # in these units every μ of interest is 1 or longer
+        self.unit = gaps / np.linalg.norm(gaps @ nearest(gaps))  # in these units every μ of interest is 1 or longer
         self.proofs = np.zeros((0, self.donors + self.k))
         self.solved = 0
 
     def run(self) -> tuple[Array, Array]:
         """The best V found and W(V)."""
-        free = _nearest(self.outcome)
+        free = nearest(self.outcome)
         support = np.flatnonzero(free > POSITIVE)
         ideal = self._corner(support, np.zeros(0, dtype=np.int64), free[support])
         if self._refute(support, self._marks(ideal)) is None:
@@ -308,7 +156,7 @@ class _Search:
 
     def _evaluate(self, v: Array) -> tuple[float, Array, Array]:
         self.solved += 1
-        weights = _donor_weights(self.gaps, v)
+        weights = donor_weights(self.gaps, v)
         return float(np.mean((self.outcome @ weights) ** 2)), v, weights
 
     def _corner(self, support: Indices, matched: Indices, weights: Array) -> _Corner:
