@@ -180,9 +180,10 @@ def cost() -> tuple[float, float]:
 
 def main(package: str, task: str, path: str, small: str, repetitions: int) -> None:
     warnings.simplefilter("ignore")
-    said = io.StringIO()
-    walls, processors = [], []
-    with contextlib.redirect_stdout(said):
+    walls: list[float] = []
+    processors: list[float] = []
+    answers = sys.stdout
+    with contextlib.redirect_stdout(io.StringIO()):
         contestant = CONTESTANTS[package]
         contestant(task, pd.read_csv(small))()
         run = contestant(task, pd.read_csv(path))
@@ -192,8 +193,10 @@ def main(package: str, task: str, path: str, small: str, repetitions: int) -> No
             ended, spent = cost()
             walls.append(ended - wall)
             processors.append(spent - processor)
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(json.dumps({"effect": effect, "placebos": placebos, "wall": walls, "cpu": processors, "peak_mb": peak / 1024}))
+            peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+            # after every repetition, so that one who is stopped has shown the ones that were done
+            found = {"effect": effect, "placebos": placebos, "wall": walls, "cpu": processors, "peak_mb": peak / 1024}
+            print(json.dumps(found), file=answers, flush=True)
 
 
 if __name__ == "__main__":

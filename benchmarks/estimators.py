@@ -80,8 +80,9 @@ def measure(python: Path, package: str, task: str, data: Path, small: Path, repe
     environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=limit, env=environment, check=False)
-    except subprocess.TimeoutExpired:
-        return {"failed": f"not done after {limit:.0f} s"}
+    except subprocess.TimeoutExpired as stopped:
+        shown = (stopped.stdout or b"").decode().splitlines()
+        return dict(json.loads(shown[-1])) if shown else {"failed": f"not one repetition done after {limit:.0f} s"}
     if done.returncode:
         return {"failed": done.stderr.strip().splitlines()[-1][:120] if done.stderr.strip() else "failed"}
     return dict(json.loads(done.stdout.splitlines()[-1]))
@@ -138,6 +139,7 @@ def main() -> None:
                         "version": version(python, package),
                         "wall_s": round(min(found["wall"]), 4),
                         "wall_median_s": round(statistics.median(found["wall"]), 4),
+                        "repetitions": len(found["wall"]),
                         "cpu_s": round(min(found["cpu"]), 4),
                         "cpu_median_s": round(statistics.median(found["cpu"]), 4),
                         "peak_mb": round(found["peak_mb"]),
