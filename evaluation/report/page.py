@@ -101,7 +101,10 @@ def render(result: Result, language: str) -> str:
             "interval": _interval(result, words),
             "percent": _percent(result, words),
             "ruled_out": sentences.ruled_out_sentence(result, words),
-            "detectable": None if design.target_group else sentences.detectable_sentence(result, words),
+            # a target group's own paragraph says it, and an effect that was found needs no such limit
+            "detectable": sentences.detectable_sentence(result, words)
+            if result.verdict.direction == "unclear" and design.target_group is None
+            else None,
             "uncertainty": sentences.uncertainty_sentences(result, words),
             "limits": sentences.limits(result, words),
             "target": sentences.target_sentences(result, words),

@@ -10,9 +10,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import altair as alt
-import vl_convert
 from altair.utils.schemapi import debug_mode
 
+from evaluation.report import converter
 from evaluation.report.words import MINUS, Words
 
 VL_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
@@ -49,14 +49,14 @@ def draw(drawings: Sequence[Drawing], words: Words) -> dict[str, str]:
 
 def convert(spec: dict[str, Any], locale: Mapping[str, Any]) -> str:
     """Vega-Lite to SVG, without any access to addresses."""
-    svg: str = vl_convert.vegalite_to_svg(spec, vl_version=VL_VERSION, allowed_base_urls=[], format_locale=dict(locale))
-    return svg
+    return converter.convert(
+        {"vl_spec": spec, "vl_version": VL_VERSION, "allowed_base_urls": [], "format_locale": dict(locale)}
+    )
 
 
 def warm_up() -> None:
-    """Start the converter and load its scripts, which takes most of a second, while something else is being computed."""
-    spec = {"data": {"values": [{"a": "1"}]}, "mark": "text", "encoding": {"text": {"field": "a"}, "x": {"field": "a"}}}
-    convert(spec, _LOCALE)
+    """Start the converter, which takes most of a second, while something else is being computed."""
+    converter.warm_up(VL_VERSION)
 
 
 def finished(svg: str, drawing: Drawing) -> str:

@@ -183,19 +183,12 @@ def hjorring() -> Result:
     )  # fmt: skip
     assert headline.upper is not None
     assert headline.lower is not None
-    verdict = Verdict(
-        "unclear",
-        2,
-        3,
-        headline.lower,
-        headline.upper,
-        1.7,
-        (
-            Note("methods_agree", "The methods agree.", {}),
-            Note("rank", "66 of 94 placebos are as large.", {}),
-            Note("pre_trends", "The trends before were alike.", {}),
-        ),
+    reasons = (
+        Note("one_treated", "One treated unit can reach level 3 of 5 at most.", {"possible": 3}),
+        Note("methods_agree", "The methods agree.", {"count": 5}),
+        Note("checks_passed", "5 of 5 checks passed.", {"passed": 5, "count": 5}),
     )
+    verdict = Verdict("unclear", 3, 3, headline.lower, headline.upper, 1.7, reasons)
     return Result(
         spec["title"], spec["question"], ("da", "en"), design, headline, tuple(further), Cycle("none"), checks, verdict,
         provenance("hjorring_employment.toml", "ras200_employment_rate.csv", 1470), Disclosure(True, 5, 1),

@@ -18,6 +18,7 @@ from evaluation.report.figures.base import (
     Row,
     Scale,
     apart,
+    at,
     finish,
     marks,
     quantity,
@@ -61,12 +62,12 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.Layer
     x = quantity("x", axis, None)
     shaded = [{"x": axis.low, "x2": found.lower}, {"x": found.upper, "x2": axis.high}]
     area = marks(shaded, "rect", fill=palette.rule, opacity=0.55, aria=False)
-    layers = [area.encode(x=alt.X(**x), x2=alt.X2(field="x2"), y=alt.value(0), y2=alt.value(frame.height))]
+    layers = [area.encode(x=alt.X(**x), x2=alt.X2(field="x2"), y=at(alt.YValue, 0), y2=at(alt.Y2Value, frame.height))]
     # the line of zero leaves a gap for the numbers
     for top, bottom in ((0, 37), (frame.height - 5, frame.height)):
         zero = marks([{"x": 0.0}], "rule", color=palette.ink, strokeWidth=1, aria=False)
-        layers.append(zero.encode(x=alt.X(**x), y=alt.value(top), y2=alt.value(bottom)))
-    middle = alt.value(24)
+        layers.append(zero.encode(x=alt.X(**x), y=at(alt.YValue, top), y2=at(alt.Y2Value, bottom)))
+    middle = at(alt.YValue, 24)
     bar = marks([{"x": found.lower, "x2": found.upper}], "rule", color=palette.main, strokeWidth=5, aria=False)
     layers.append(bar.encode(x=alt.X(**x), x2=alt.X2(field="x2"), y=middle))
     rows = [{"x": found.effect, "told": f"{words('label.best')} {found.written[1]}"}]
@@ -103,7 +104,7 @@ def _target(found: Values, axis: Scale, frame: Frame, palette: Palette, x: dict[
     point = marks([{"x": found.target}], "point", **look)
     label: list[Row] = [{"x": found.target, "text": found.target_text}]
     return [
-        point.encode(x=alt.X(**x), y=alt.value(-7)),
+        point.encode(x=alt.X(**x), y=at(alt.YValue, -7)),
         text_marks(label, x, -12, palette.accent_ink, fontWeight=600, **side),
     ]
 

@@ -182,6 +182,11 @@ def finish(layers: Sequence[alt.Chart], frame: Frame) -> alt.LayerChart:
     )  # fmt: skip
 
 
+def at(channel: type[Any], pixel: float) -> Any:
+    """A channel fixed at a pixel, e.g. `at(alt.YValue, 12)`; `alt.value` would search Altair's whole schema each time."""
+    return channel(pixel)
+
+
 def text_marks(
     rows: Sequence[Row], x: dict[str, Any] | float, y: dict[str, Any] | float, color: str, **options: Any
 ) -> alt.Chart:
@@ -190,8 +195,8 @@ def text_marks(
     defaults = {"align": "left", "baseline": "middle", "fontSize": TEXT, "aria": False}
     written = alt.Text(field="text", type="nominal")
     return marks(rows, "text", color=color, **defaults | options).encode(
-        x=alt.X(**x) if isinstance(x, dict) else alt.value(x),
-        y=alt.Y(**y) if isinstance(y, dict) else alt.value(y),
+        x=alt.X(**x) if isinstance(x, dict) else at(alt.XValue, x),
+        y=alt.Y(**y) if isinstance(y, dict) else at(alt.YValue, y),
         text=written,
     )
 

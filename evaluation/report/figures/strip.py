@@ -14,6 +14,7 @@ from evaluation.report.figures.base import (
     Palette,
     Row,
     Scale,
+    at,
     finish,
     marks,
     number_axis,
@@ -82,7 +83,7 @@ def _marked(
 ) -> list[alt.Chart]:
     """The value that matters: a line up to its label, and a large dot where it is one of them."""
     rule = marks([{"x": found.mark}], "rule", color=palette.main, strokeWidth=2, aria=False)
-    layers = [rule.encode(x=alt.X(**x), y=alt.value(-8), y2=alt.value(frame.height))]
+    layers = [rule.encode(x=alt.X(**x), y=at(alt.YValue, -8), y2=at(alt.Y2Value, frame.height))]
     if found.mark_is_dot:
         own: list[Row] = [{"x": found.mark, "y": 7.0, "told": found.mark_text}]
         dot = marks(own, "circle", fill=palette.main, stroke=palette.paper, strokeWidth=1.5, size=170, opacity=1)

@@ -1,0 +1,115 @@
+"""Vega-Lite to SVG in a process of its own.
+
+The converter holds Python's lock while it works and needs half a second to start. In a helper process it starts while the
+estimates are computed and draws one figure while the next is being described. Where no helper can be started, or one dies,
+the same conversion is done here.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+HELPER = """
+import json, sys
+import vl_convert
+for line in sys.stdin.buffer:
+    request = json.loads(line)
+    silent = request.pop("silent", False)
+    try:
+        answer = {"svg": vl_convert.vegalite_to_svg(**request)}
+    except ValueError as error:
+        answer = {"error": str(error)}
+    if not silent:
+        sys.stdout.buffer.write(json.dumps(answer).encode() + b"\\n")
+        sys.stdout.buffer.flush()
+"""
+
+# text and an axis, so that fonts and number formats are loaded too
+FIRST: dict[str, Any] = {
+    "data": {"values": [{"a": 1}]},
+    "mark": "text",
+    "encoding": {"text": {"field": "a"}, "x": {"field": "a", "type": "quantitative"}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Helper:
+    """The helper process; one question is asked and answered at a time."""
+
+    process: subprocess.Popen[bytes]
+    turn: threading.Lock
+
+    def ask(self, request: dict[str, Any], silent: bool = False) -> bytes:
+        """The answer as a line of JSON, or nothing when there is none to wait for or the helper is gone."""
+        stdin, stdout = self.process.stdin, self.process.stdout
+        if stdin is None or stdout is None:
+            return b""
+        with self.turn, contextlib.suppress(OSError, ValueError):
+            stdin.write(json.dumps({**request, "silent": silent}).encode() + b"\n")
+            stdin.flush()
+            return b"" if silent else stdout.readline()
+        return b""
+
+
+def warm_up(version: str) -> None:
+    """Start the helper and give it a first figure to draw, without waiting for it."""
+    helper = _helper()
+    if helper is not None:
+        helper.ask({"vl_spec": FIRST, "vl_version": version, "allowed_base_urls": []}, silent=True)
+
+
+def convert(request: dict[str, Any]) -> str:
+    """The SVG of one request, which holds the arguments of `vl_convert.vegalite_to_svg`.
+
+    Raises
+    ------
+    ValueError
+        The converter refused the specification.
+    """
+    helper = _helper()
+    answer = b"" if helper is None else helper.ask(request)
+    if not answer:
+        return _here(request)
+    told: dict[str, str] = json.loads(answer)
+    if "error" in told:
+        raise ValueError(told["error"])
+    return told["svg"]
+
+
+def _here(request: dict[str, Any]) -> str:
+    import vl_convert
+
+    svg: str = vl_convert.vegalite_to_svg(**request)
+    return svg
+
+
+@cache
+def _helper() -> Helper | None:
+    """The helper, started once; it ends with this process, whose end closes its input."""
+    paths = os.pathsep.join(path for path in sys.path if path)
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", HELPER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": paths},
+        )
+    except OSError:
+        return None
+    atexit.register(_end, process)
+    return Helper(process, threading.Lock())
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.communicate()
