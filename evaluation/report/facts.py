@@ -9,7 +9,7 @@ from typing import Literal
 from evaluation.result import CheckResult, Estimate, Result, Value
 
 Frequency = Literal["year", "quarter", "month"]
-Agreement = Literal["one", "same", "inside", "outside", "disagree"]
+Agreement = Literal["one", "same", "same_way", "inside", "outside", "disagree"]
 
 SCALED = frozenset({"standardized_placebo"})
 """Inferences whose placebo effects are measured against the fit before the start, not in plain outcome units."""
@@ -83,11 +83,6 @@ def frequency(result: Result) -> Frequency:
     return "quarter" if "Q" in label else "month" if "M" in label else "year"
 
 
-def holds_zero(estimate: Estimate) -> bool:
-    """Whether the interval holds zero, or there is none."""
-    return estimate.lower is None or estimate.upper is None or estimate.lower <= 0 <= estimate.upper
-
-
 def inside_headline(result: Result, estimate: Estimate) -> bool:
     """Whether another estimate lies inside the interval of the headline."""
     lower, upper = result.headline.lower, result.headline.upper
@@ -95,20 +90,19 @@ def inside_headline(result: Result, estimate: Estimate) -> bool:
 
 
 def agreement(result: Result) -> Agreement:
-    """Whether the methods agree: by sign first, then by whether they lie inside the headline's interval.
+    """Whether the methods agree, by the verdict's rule: opposite signs within the noise around zero are no disagreement.
 
-    Opposite signs are a disagreement only when one of the intervals excludes zero: noise around zero has both signs.
+    Where they do not disagree: whether they point the same way, and whether all lie inside the headline's interval.
     """
-    every = (result.headline, *result.estimates)
-    if len(every) == 1:
+    if not result.estimates:
         return "one"
-    signs = {math.copysign(1.0, one.effect) for one in every if one.effect}
+    if any(reason.code == "methods_disagree" for reason in result.verdict.reasons):
+        return "disagree"
     inside = all(inside_headline(result, one) for one in result.estimates)
+    signs = {math.copysign(1.0, one.effect) for one in (result.headline, *result.estimates) if one.effect}
     if len(signs) > 1:
-        if any(not holds_zero(one) for one in every):
-            return "disagree"
         return "inside" if inside else "outside"
-    return "same" if inside else "outside"
+    return "same" if inside else "same_way"
 
 
 def after_start(result: Result) -> int:

@@ -156,7 +156,7 @@ def agreement_sentences(result: Result, words: Words) -> list[str]:
     """Whether the other methods say the same."""
     verdict = facts.agreement(result)
     outside = sum(not facts.inside_headline(result, one) for one in result.estimates)
-    count = len(result.estimates) + (verdict == "same")
+    count = len(result.estimates) + (verdict in {"same", "same_way"})
     first = words(f"agree.{verdict}", count=words.number(count), outside=words.number(outside))
     if verdict == "one":
         return [first]

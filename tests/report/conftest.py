@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 
 import pytest
 
 from evaluation.report.page import render
-from evaluation.result import Result
+from evaluation.result import Result, from_json
 from tests.report.fixtures import california, hjorring
 
 CASES: dict[str, tuple[Callable[[], Result], str]] = {
@@ -15,13 +17,29 @@ CASES: dict[str, tuple[Callable[[], Result], str]] = {
     "california.en": (california, "en"),
 }
 
+WRITTEN = Path(__file__).parents[2] / "reports"
+"""The example reports: pages of what the estimators really found must pass the same tests."""
+
+
+@cache
+def written(name: str) -> Result:
+    return from_json((WRITTEN / f"{name}.json").read_bytes())
+
+
+EXAMPLES: dict[str, tuple[Callable[[], Result], str]] = {
+    f"{file.stem}.{language}.written": (partial(written, file.stem), language)
+    for file in sorted(WRITTEN.glob("*.json"))
+    for language in json.loads(file.read_bytes())["languages"]
+}
+PAGES = CASES | EXAMPLES
+
 
 @cache
 def page(case: str) -> str:
-    make, language = CASES[case]
+    make, language = PAGES[case]
     return render(make(), language)
 
 
-@pytest.fixture(params=list(CASES))
+@pytest.fixture(params=list(PAGES))
 def html(request: pytest.FixtureRequest) -> str:
     return page(request.param)

@@ -178,7 +178,7 @@ def hjorring() -> Result:
         CheckResult("placebo_in_time", "passed", 0.5, 0.1, series={"starts": ["2011", "2012", "2013"], "effects": [0.45, 0.08, -0.37], "lower": [-0.9, -1.1, -1.6], "upper": [1.7, 1.2, 0.9], "p_values": [0.5, 0.89, 0.66]}),
         CheckResult("leave_one_out", "passed", 0.1, 1.0, facts={"low": loo[low], "low_unit": low, "high": loo[high], "high_unit": high, "full": headline.effect, "std_error": 0.58}, series={"units": list(loo), "effects": list(loo.values())}),
         CheckResult("donor_weights", "passed", 93.0, 5.0, facts={"n_used": 93, "effective": 93.0, "largest": 1 / 93, "largest_unit": "Albertslund"}),
-        CheckResult("every_unit_treated", "passed", 0.05, 0.1, facts={"level": 0.05, "n_units": 98, "estimator": "did"}, series={"methods": ["cluster", "placebo", "conformal"], "shares": [0.77, 0.051, 0.061], "counts": [75, 5, 6], "n_units": [98, 98, 98]}),
+        CheckResult("every_unit_treated", "passed", 0.05, 0.1, facts={"level": 0.05, "n_units": 98, "estimator": "did"}, series={"methods": ["cluster", "placebo", "conformal"], "estimators": ["did", "did", "event_study"], "shares": [0.77, 0.051, 0.061], "counts": [75, 5, 6], "n_units": [98, 98, 98]}),
         CheckResult("balance", "not_run", reason="no covariates in the data"),
     )  # fmt: skip
     assert headline.upper is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -69,6 +70,9 @@ def read(html: str) -> Node:
 LINES = {"h1", "h2", "h3", "p", "li", "dt", "dd", "summary", "caption", "title"}
 
 
+_VERSION = re.compile(r"(?<=nettoeffekt )\d+(\.\w+)*")
+
+
 def lines(html: str) -> list[str]:
     """What is read on the page, a line per heading, paragraph and item; tables and drawings left out."""
     found = []
@@ -80,7 +84,7 @@ def lines(html: str) -> list[str]:
             mark = {"h1": "# ", "h2": "## ", "h3": "### ", "li": "- ", "dt": ": "}.get(node.tag, "")
             inner = [child for child in node.children if isinstance(child, Node) and child.tag in LINES]
             if not inner:
-                found.append(mark + node.text().replace("\N{NO-BREAK SPACE}", " "))
+                found.append(mark + _VERSION.sub("VERSION", spaced(node.text())))
                 return
         for child in node.children:
             if isinstance(child, Node):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.conftest import CASES, page
+from tests.report.conftest import PAGES, page
 
 CHROMIUM = os.environ.get("NETTOEFFEKT_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 playwright = pytest.importorskip("playwright.sync_api", reason="the playwright package is not installed")
@@ -73,12 +73,12 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("pages")
-    for case in CASES:
+    for case in PAGES:
         (found / f"{case}.html").write_text(page(case), encoding="utf-8")
     return found
 
 
-@pytest.mark.parametrize("case", list(CASES))
+@pytest.mark.parametrize("case", list(PAGES))
 def test_the_page_fits_and_is_silent(browser: Any, folder: Path, case: str) -> None:
     tab = browser.new_page()
     said: list[str] = []
@@ -101,7 +101,7 @@ def test_the_page_fits_and_is_silent(browser: Any, folder: Path, case: str) -> N
     tab.close()
 
 
-@pytest.mark.parametrize("case", list(CASES))
+@pytest.mark.parametrize("case", list(PAGES))
 def test_open_tables_stay_on_a_phone(browser: Any, folder: Path, case: str) -> None:
     tab = browser.new_page(viewport={"width": 360, "height": 800})
     tab.goto((folder / f"{case}.html").as_uri())

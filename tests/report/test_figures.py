@@ -271,7 +271,8 @@ def test_labels_are_moved_apart_and_long_names_broken() -> None:
         "Syntetisk kontrolgruppe,",
         "uden niveauforskelle",
     ]
-    assert broken("kort", 230) == "kort"
+    assert broken("kort", 230) == ["kort"]
+    assert len(broken("Konform inferens, med forskel-i-forskelle for hver periode", 150)) == 4
 
 
 @pytest.mark.parametrize(
@@ -290,3 +291,25 @@ def test_only_round_periods_are_labelled_and_the_start_among_them(
     labels: list[str], start: int, most: int, expected: list[Any]
 ) -> None:
     assert [labels[index] for index in period_ticks(labels, start, most)] == [str(label) for label in expected]
+
+
+def test_effects_by_event_time_are_drawn_where_units_start_at_different_times() -> None:
+    """Then there is no common period: the axis counts periods since the start, and there is no counterfactual path."""
+    from dataclasses import replace
+
+    result, words = hjorring(), load("da")
+    path = tuple(replace(one, period="", observed=None, counterfactual=None) for one in result.headline.path)
+    result = replace(result, headline=replace(result.headline, path=path))
+    values = FIGURES["event_study"].values(result, words)
+    assert values.line.labels[0] == "−7"
+    assert values.line.start == 7
+    assert FIGURES["observed_expected"].values(result, words) is None
+    labels = ["".join(text.itertext()) for text, _, _ in texts(_svg("event_study", result))]
+    assert {"−6", "0", "6"} <= set(labels)
+
+
+def _svg(key: str, result: Result) -> ElementTree.Element:
+    figure, words = FIGURES[key], load("da")
+    values = figure.values(result, words)
+    one = svg.Drawing(key, lambda: figure.draw(values, words, PAGE, WIDE), "title", "description")
+    return ElementTree.fromstring(svg.draw([one], words)[key])

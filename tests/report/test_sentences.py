@@ -124,10 +124,10 @@ def test_the_target_group_and_what_this_outcome_could_show() -> None:
     ]
     danish = [spaced(sentence) for sentence in sentences.target_sentences(unclear(), load("da"))]
     assert danish == [
-        "Indsatsen var tiltænkt 524 aktivitetsparate kontanthjælpsmodtagere: 1,3 pct. af de 40.000 personer, som målet dækker.",
+        "Indsatsen var tiltænkt 524 aktivitetsparate kontanthjælpsmodtagere: 1,3 pct. af de 40.000 personer, som effektmålet dækker.",
         "Hvis effekten på hver af dem var 39 til 51 arbejdstimer om året, ville det flytte beskæftigelsesfrekvensen (16-64 år) omkring 0,03 procentpoint.",
         "Trekanten i figuren viser det.",
-        "Sammenligningen kan næppe vise effekter under omkring 1,71 procentpoint. Målet kan altså ikke vise effekten på den gruppe.",
+        "Sammenligningen kan næppe vise effekter under omkring 1,71 procentpoint. Effektmålet kan altså ikke vise effekten på den gruppe.",
     ]
 
 
@@ -156,9 +156,21 @@ def test_methods_on_both_sides_of_zero_do_not_disagree_within_noise() -> None:
 
 def test_methods_that_differ_in_sign_beyond_noise_disagree() -> None:
     other = replace(lower().estimates[0], effect=9.0, lower=2.0, upper=16.0)
-    result = replace(lower(), estimates=(other,))
+    reason = Note("methods_disagree", "The methods disagree: did.", {"methods": "did"})
+    result = replace(lower(), estimates=(other,), verdict=replace(lower().verdict, reasons=(reason,)))
     assert sentences.agreement_sentences(result, load("en"))[0] == (
         "The methods disagree. Do not base a decision on this alone."
+    )
+
+
+def test_methods_that_differ_in_size_only_are_said_to_point_the_same_way() -> None:
+    """The verdict counts them as agreeing; the page may not say the opposite."""
+    result = replace(lower(), estimates=(replace(lower().estimates[0], effect=-27.4), lower().estimates[1]))
+    assert sentences.agreement_sentences(result, load("en"))[0] == (
+        "All 3 methods point the same way. Outside the interval of the headline: 1 of them."
+    )
+    assert sentences.agreement_sentences(in_danish(result), load("da"))[0] == (
+        "Alle 3 metoder peger samme vej. Uden for hovedresultatets interval: 1 af dem."
     )
 
 
@@ -211,13 +223,13 @@ CHECKS = [
      "Før starten udviklede Hjørring og sammenligningen sig ikke ens. Den største forskel var −2,00 procentpoint, i 2009 (p < 0,001)."),
     (CheckResult("placebo_in_time", "passed", series={"starts": ["2012", "2013"], "p_values": [0.5, 0.89]}),
      "A pretended start in 2012 and 2013 finds nothing out of the ordinary (lowest p = 0.50).",
-     "En tænkt start i 2012 og 2013 finder intet usædvanligt (laveste p = 0,50)."),
+     "Med en tænkt start i 2012 og 2013 findes intet usædvanligt (laveste p = 0,50)."),
     (CheckResult("leave_one_out", "warns", facts={"low": -0.68, "low_unit": "Frederikshavn", "high": 0.16, "high_unit": "Ærø"}),
      "Leaving out municipalities one at a time moves the estimate somewhat: from −0.68 (without Frederikshavn) to 0.16 (without Ærø).",
      "Udelades kommuner enkeltvis, flytter resultatet sig en del: fra −0,68 (uden Frederikshavn) til 0,16 (uden Ærø)."),
     (CheckResult("donor_weights", "warns", facts={"method": "synthetic_control", "n_used": 6, "effective": 3.65, "largest": 0.399, "largest_unit": "Frederikshavn"}),
-     "With synthetic control, the comparison rests on few municipalities: 6, as evenly as 3.6 with equal weights. The largest weight is 40 % (Frederikshavn).",
-     "Med syntetisk kontrolgruppe hviler sammenligningen på få kommuner: 6, lige så jævnt som 3,6 med ens vægte. Den største vægt er 40 pct. (Frederikshavn)."),
+     "With synthetic control, the comparison rests on few municipalities: 6, equivalent to 3.6 with equal weights. The largest weight is 40 % (Frederikshavn).",
+     "Med syntetisk kontrolgruppe hviler sammenligningen på få kommuner: 6, svarende til 3,6 med lige stor vægt. Den største vægt er 40 pct. (Frederikshavn)."),
     (CheckResult("every_unit_treated", "passed", facts={"level": 0.05, "n_units": 93}, series={"methods": ["placebo"], "shares": [0.043]}),
      "Treating each of 93 municipalities on paper, the placebo comparison finds an effect in 4 % of cases; 5 % is what it promises.",
      "Når 93 kommuner på skift får indsatsen på papiret, finder placebo-sammenligningen en effekt i 4 pct. af tilfældene; den lover 5 pct."),

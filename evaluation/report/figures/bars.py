@@ -9,6 +9,7 @@ from typing import Any
 import altair as alt
 
 from evaluation.report.figures.base import (
+    LINE,
     NARROW,
     Frame,
     Palette,
@@ -18,6 +19,7 @@ from evaluation.report.figures.base import (
     finish,
     margin,
     marks,
+    name_marks,
     quantity,
     text_marks,
 )
@@ -46,13 +48,15 @@ def draw_bars(
     mixed = len({bar.strong for bar in bars}) > 1
     left = 4 if stacked else min(margin((bar.name for bar in bars), bold=mixed), 230)
     right = margin((bar.written for bar in bars), bold=mixed)
-    height = STACKED if stacked else HEIGHT
+    names = [broken(bar.name, (width - 8 if stacked else left - 8) / (1.13 if mixed else 1.0)) for bar in bars]
+    tallest = max(len(lines) for lines in names)
+    height = STACKED + LINE * (tallest - 1) if stacked else max(HEIGHT, LINE * tallest + 4)
     frame = Frame(width, left, right, 24 if line else 6, 6, height * len(bars))
     promised = line[0] if line else 0.0
     longest = max(*(bar.share for bar in bars), promised, 1e-9)
     x = quantity("x", Scale(0, longest, (), 0), None)
     y = quantity("y", Scale(0, len(bars), (), 0), None, high_first=True)
-    top, bottom = (0.5, 0.94) if stacked else (0.18, 0.82)
+    top, bottom = ((height - 24) / height, (height - 4) / height) if stacked else (0.5 - 9 / height, 0.5 + 9 / height)
     layers = []
     for strong in (False, True):
         part = [(index, bar) for index, bar in enumerate(bars) if bar.strong == strong]
@@ -74,21 +78,14 @@ def draw_bars(
             {"x": max(bar.share, promised), "y": i + (top + bottom) / 2, "text": bar.written} for i, bar in part
         ]
         layers.append(text_marks(ends, x, y, ink, dx=6, **look))
-        names: list[Row] = [
-            {"y": i + (0.25 if stacked else 0.5), "text": bar.name if stacked else broken(bar.name, left - 8)}
-            for i, bar in part
-        ]
-        for lines in (1, 2):
-            some = [row for row in names if isinstance(row["text"], list) == (lines == 2)]
-            if some:
-                shift = {"dy": -7.5, "lineHeight": 15} if lines == 2 else {}
-                layers.append(
-                    text_marks(
-                        some, 0 if stacked else -8, y, ink, align="left" if stacked else "right", **look, **shift
-                    )
-                )
+        level = (height - 24 - 9) / height if stacked else 0.5
+        placed = [(i + level, names[i]) for i, _ in part]
+        side = {"align": "left" if stacked else "right"}
+        layers += name_marks(placed, 0 if stacked else -8, y, ink, stacked, side | look)
     if line:
-        layers += _line(line, [(i + top, i + bottom) for i in range(len(bars))], palette, x, y)
+        layers += _line(
+            line, [(i + top - 3 / height, i + bottom + 3 / height) for i in range(len(bars))], palette, x, y
+        )
     return finish(layers, frame)
 
 
@@ -96,7 +93,7 @@ def _line(
     line: tuple[float, str], bars: Sequence[tuple[float, float]], palette: Palette, x: dict[str, Any], y: dict[str, Any]
 ) -> list[alt.Chart]:
     """The promised share: a dashed line across each bar (never across a name), its label above the first."""
-    across: list[Row] = [{"x": line[0], "y": top - 0.12, "y2": bottom + 0.12} for top, bottom in bars]
+    across: list[Row] = [{"x": line[0], "y": top, "y2": bottom} for top, bottom in bars]
     rule = marks(across, "rule", color=palette.accent, strokeWidth=2, strokeDash=[5, 3], aria=False)
     label: list[Row] = [{"x": line[0], "text": line[1]}]
     return [

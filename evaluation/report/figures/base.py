@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,12 +17,14 @@ from typing import Any
 import altair as alt
 
 from evaluation.report.tables import Table
-from evaluation.report.words import Words
+from evaluation.report.words import MINUS, Words
 from evaluation.result import Result
 
 WIDE, NARROW = 640, 360
 TEXT = 13.0
 """Font size of labels in pixels, at both widths: a figure is drawn twice so that text never shrinks."""
+LINE = 15
+"""Height of one line of a broken label."""
 LETTER = 0.6 * TEXT
 """A generous width of one letter, for margins."""
 
@@ -126,12 +129,17 @@ def round_step(step: float) -> float:
 
 def period_ticks(labels: Sequence[str], start: int, most: int) -> list[int]:
     """Which periods get a label: evenly spaced years, the start among them where years are periods."""
-    first = [index for index, label in enumerate(labels) if label.isdigit() or label.endswith(("Q1", "M01"))]
+    first = [index for index, label in enumerate(labels) if _whole(label) or label.endswith(("Q1", "M01"))]
     if not first:
         return [0, len(labels) - 1]
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100) if len(first) / step <= most)
     anchor = first.index(start) if start in first else 0
     return [index for place, index in enumerate(first) if (place - anchor) % step == 0]
+
+
+def _whole(label: str) -> bool:
+    """Whether a label is a year, or a number of periods since the start (with a true minus before it)."""
+    return label.removeprefix(MINUS).isdigit()
 
 
 def marks(rows: Sequence[Row], kind: str, **options: Any) -> alt.Chart:
@@ -165,7 +173,7 @@ def number_axis(axis: Scale, palette: Palette, orient: str, grid: bool = True, d
 
 def period_axis(labels: Sequence[str], ticks: Sequence[int], palette: Palette, description: str) -> dict[str, Any]:
     """An axis of periods as ordered text: the label is the year, never a time stamp that a time zone could move."""
-    years = [label[:4] if not label.isdigit() else label for label in labels]
+    years = [label if _whole(label) else label[:4] for label in labels]
     return {
         "values": list(ticks), "labelExpr": f"{years!r}[datum.value]", "title": None, "domainColor": palette.muted,
         "tickColor": palette.muted, "grid": False, "labelColor": palette.muted, "labelFontSize": TEXT, "labelPadding": 4,
@@ -220,10 +228,35 @@ def apart(places: Sequence[float], gap: float) -> list[float]:
     return moved
 
 
-def broken(name: str, room: float) -> str | list[str]:
-    """A name on two lines where one is too narrow for it."""
-    if len(name) * LETTER * 0.92 <= room or " " not in name:
-        return name
-    gaps = [index for index, letter in enumerate(name) if letter == " "]
-    middle = min(gaps, key=lambda index: abs(index - len(name) / 2))
-    return [name[:middle], name[middle + 1 :]]
+def broken(name: str, room: float) -> list[str]:
+    """A name on as many lines as it needs in this room, the lines about equally long."""
+    most = max(8, int(room / (LETTER * 0.95)))
+    lines = _wrapped(name, most)
+    while most > 1 and len(_wrapped(name, most - 1)) == len(lines):
+        most -= 1
+    return _wrapped(name, most)
+
+
+def _wrapped(name: str, most: int) -> list[str]:
+    return textwrap.wrap(name, most, break_long_words=False, break_on_hyphens=False) or [name]
+
+
+def name_marks(
+    names: Sequence[tuple[float, Sequence[str]]],
+    x: float,
+    y: dict[str, Any],
+    color: str,
+    last: bool,
+    options: dict[str, Any],
+) -> list[alt.Chart]:
+    """Names at heights of the y channel, centred on it, or (`last`) with their last line there; a layer per line count."""
+    layers = []
+    for count in sorted({len(lines) for _, lines in names}):
+        some: list[Row] = [
+            {"y": place, "text": list(lines) if count > 1 else lines[0]}
+            for place, lines in names
+            if len(lines) == count
+        ]
+        shift = {"dy": -LINE * (count - 1) * (1.0 if last else 0.5), "lineHeight": LINE} if count > 1 else {}
+        layers.append(text_marks(some, x, y, color, **options | shift))
+    return layers

@@ -45,12 +45,12 @@ def values(result: Result, words: Words) -> Values | None:
         return None
     decimals = result.design.decimals
     return Values(
-        timeline([one.period for one in path], result, words),
+        timeline([one.period or words.number(one.event_time) for one in path], result, words),
         tuple(one.effect or 0.0 for one in path),
         tuple(one.lower for one in path),
         tuple(one.upper for one in path),
         tuple(
-            f"{words.period(one.period)}: {words.number(one.effect, decimals)}"
+            f"{words.period(one.period) or words.number(one.event_time)}: {words.number(one.effect, decimals)}"
             + (
                 ""
                 if one.lower is None or one.upper is None
@@ -119,7 +119,7 @@ def text(found: Values, result: Result, words: Words) -> FigureText:
             "figure.event_study.description",
             span=found.line.described,
             largest=sentences.amount(largest.effect or 0.0, result, words),
-            period=words.period(largest.period),
+            period=words.period(largest.period) or words.number(largest.event_time),
         ),
     )
 
@@ -130,7 +130,7 @@ def table(found: Values, result: Result, words: Words) -> Table:
 
 
 def _path(result: Result) -> list[PeriodEffect]:
-    return [one for one in result.headline.path if one.period and one.effect is not None]
+    return [one for one in result.headline.path if one.effect is not None]
 
 
 FIGURE = Figure("event_study", "when", values, draw, text, table, "effects_by_period.csv")

@@ -88,10 +88,11 @@ def table_of(found: tuple[list[Bar], float], result: Result, words: Words) -> Ta
     assert check is not None
     names = facts.texts(check.series.get("methods"))
     columns = (facts.numbers(check.series.get(key), len(names)) for key in ("shares", "counts", "n_units"))
+    estimators = facts.texts(check.series.get("estimators")) or (result.headline.method,) * len(names)
     head = [words(f"table.{key}") for key in ("inference", "share", "count", "of")]
     rows = [
-        (capital(sentences.inference(name, words)), words.percent(share, 1), words.number(count), words.number(total))
-        for name, share, count, total in zip(names, *columns, strict=True)
+        (_name(name, estimator, result, words), words.percent(share, 1), words.number(count), words.number(total))
+        for name, estimator, share, count, total in zip(names, estimators, *columns, strict=True)
     ]
     return table(text(found, result, words).subtitle, head, rows)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import altair as alt
 
 from evaluation.report.figures.base import (
+    LINE,
     NARROW,
     Frame,
     Palette,
@@ -18,6 +18,7 @@ from evaluation.report.figures.base import (
     finish,
     margin,
     marks,
+    name_marks,
     number_axis,
     quantity,
     scale,
@@ -48,28 +49,26 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int)
     axis = scale([number for line in lines for number in (line.effect, line.lower, line.upper)], 4, zero=True)
     right = margin((line.written for line in lines), 40, bold=True)
     left = 8 if stacked else min(margin((line.name for line in lines), bold=True), 236)
-    height = ROW
-    if stacked:
-        height = STACKED
-        # numbers stand on the line of the names, so the plot may use their margin too
-        right = 16
-    frame = Frame(width, left, right, 8, 28, height * len(lines))
+    # stacked names stand on the line of the numbers, so the plot may use the numbers' margin too
+    room = width - right - 16 if stacked else left - 8
+    tallest = max(len(broken(line.name, room)) for line in lines)
+    height = STACKED + LINE * (tallest - 1) if stacked else max(ROW, LINE * tallest + 4)
+    frame = Frame(width, left, 16 if stacked else right, 8, 28, height * len(lines))
+    # where in a row the interval, the last line of the name and the piece of the zero line are, from its top
+    middle, named = ((height - 15) / height, (height - 35) / height) if stacked else (0.5, 0.5)
+    top, bottom = ((height - 25) / height, (height - 5) / height) if stacked else (0.0, 1.0)
     below = Scale(0, len(lines), (), 0)
     # no line may run through the texts of a stacked row: there the zero line is drawn row by row
     x = quantity("x", axis, number_axis(axis, palette, "bottom", grid=not stacked))
     y = quantity("y", below, None, high_first=True)
-    shift = 0.68 if stacked else 0.5
     rows: list[Row] = [
         {
-            "x": line.effect, "low": line.lower, "high": line.upper, "y": index + shift, "name": line.name,
+            "x": line.effect, "low": line.lower, "high": line.upper, "y": index + middle, "name_y": index + named, "name": line.name,
             "written": line.written, "told": f"{line.name}: {line.written}", "bold": line.bold,
         }
         for index, line in enumerate(lines)
     ]  # fmt: skip
-    zeros: list[Row] = [
-        {"x": 0.0, "y": index + (0.46 if stacked else 0), "y2": index + (0.9 if stacked else 1)}
-        for index in range(len(lines))
-    ]
+    zeros: list[Row] = [{"x": 0.0, "y": index + top, "y2": index + bottom} for index in range(len(lines))]
     zero = marks(zeros, "rule", color=palette.ink, strokeWidth=1, aria=False)
     layers = [zero.encode(x=alt.X(**x), y=alt.Y(**y), y2=alt.Y2(field="y2"))]
     for bold in (False, True):
@@ -86,24 +85,10 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int)
         layers.append(
             dots.encode(x=alt.X(**x), y=alt.Y(**y), description=alt.Description(field="told", type="nominal"))
         )
-        layers += _texts(part, y, frame, palette, bold, stacked)
+        look = {"fontWeight": 700 if bold else 400}
+        edge = frame.inner + frame.right - 4
+        numbers: list[Row] = [{"y": row["name_y"], "text": row["written"]} for row in part]
+        layers.append(text_marks(numbers, edge, y, palette.main if bold else palette.ink, align="right", **look))
+        names = [(row["name_y"], broken(row["name"], room)) for row in part]
+        layers += name_marks(names, 8 - frame.left, y, palette.ink, stacked, look)
     return finish(layers, frame)
-
-
-def _texts(
-    part: Sequence[Row], y: dict[str, Any], frame: Frame, palette: Palette, bold: bool, stacked: bool
-) -> list[alt.Chart]:
-    """The name at the left and the number at the right, beside the row or (on phones) above it."""
-    look = {"fontWeight": 700 if bold else 400}
-    rise = 0.44 if stacked else 0.0
-    room = 10_000 if stacked else frame.left - 8
-    names: list[Row] = [{"y": row["y"] - rise, "text": broken(row["name"], room)} for row in part]
-    numbers: list[Row] = [{"y": row["y"] - rise, "text": row["written"]} for row in part]
-    ink = palette.main if bold else palette.ink
-    layers = [text_marks(numbers, frame.inner + frame.right - 4, y, ink, align="right", **look)]
-    for lines in (1, 2):
-        some = [row for row in names if isinstance(row["text"], list) == (lines == 2)]
-        if some:
-            shift = {"dy": -7.5, "lineHeight": 15} if lines == 2 else {}
-            layers.append(text_marks(some, 8 - frame.left, y, palette.ink, **look, **shift))
-    return layers
