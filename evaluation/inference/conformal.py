@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -13,6 +15,9 @@ from evaluation.errors import EstimationError
 from evaluation.panel import Array, Indices, Panel
 from evaluation.result import Note, Value
 
+PValue: TypeAlias = Callable[[float], float]
+"""The p-value of a hypothetical constant effect."""
+
 MOST_SUBSETS = 5000
 """Independent-errors permutations: all choices of periods when there are no more than these, else a seeded sample."""
 
@@ -20,9 +25,9 @@ MOST_SUBSETS = 5000
 def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     """Impose a hypothetical effect, refit on all periods, and permute the gaps over time.
 
-    The p-value uses cyclic shifts of the gaps (moving blocks), valid for stationary, serially dependent gaps. The interval
-    inverts that test for a constant effect over the window; where too few shifts exist for this level, it inverts the test
-    that permutes periods as if gaps were independent, and says so.
+    The test uses cyclic shifts of the gaps (moving blocks), valid for stationary, serially dependent gaps; the interval
+    inverts it for a constant effect over the window. Where too few shifts exist for this level, both permute periods as if
+    gaps were independent, and say so.
 
     Parameters
     ----------
@@ -40,21 +45,21 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     """
     fit = pipeline(panel)
     start, window = _window(panel)
-    joint = _P(pipeline, panel, window)
-    p_value = joint.moving_block(0.0)
+    joint = _question(pipeline, panel, window)
     tested, notes = _suited(joint, level, rng)
     lower, upper = _invert(tested, fit.att, _reach(fit.effects), 1.0 - level)
     times = fit.effects.size
     path = np.full((3, times), np.nan)
     for index in window if fit.periods is not None else ():
         place = int(np.flatnonzero(fit.periods == index)[0])
-        single = _P(pipeline, panel, np.array([index]))
-        path[2, place] = single.moving_block(0.0)
-        if 1.0 / single.length <= 1.0 - level:
-            path[:2, place] = _invert(single.moving_block, fit.effects[place], _reach(fit.effects), 1.0 - level)
+        single = _question(pipeline, panel, np.array([index]))
+        tested_alone = _moving_block(single)
+        path[2, place] = tested_alone(0.0)
+        if 1.0 / single.length <= 1.0 - level + 1e-12:
+            path[:2, place] = _invert(tested_alone, fit.effects[place], _reach(fit.effects), 1.0 - level)
     details: dict[str, Value] = {
-        "p_moving_block": p_value,
-        "p_independent": joint.independent(rng)(0.0),
+        "p_moving_block": _moving_block(joint)(0.0),
+        "p_independent": _independent(joint, rng)(0.0),
         "smallest_p": 1.0 / joint.length,
         "periods": joint.length,
         "pre_periods": start,
@@ -63,7 +68,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
         std_error=math.nan,
         lower=lower,
         upper=upper,
-        p_value=p_value,
+        p_value=tested(0.0),
         path_lower=path[0],
         path_upper=path[1],
         path_p_value=path[2],
@@ -74,56 +79,67 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone; by independent permutations where too few cyclic shifts exist to reject anything at 5 %."""
-    joint = _P(pipeline, panel, _window(panel)[1])
-    return joint.moving_block(0.0) if joint.length >= 20 else joint.independent(rng)(0.0)
+    joint = _question(pipeline, panel, _window(panel)[1])
+    return (_moving_block(joint) if joint.length >= 20 else _independent(joint, rng))(0.0)
 
 
-class _P:
-    """p-values of a constant effect over some periods, by two ways of permuting the null-imposed gaps."""
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """Which effect is asked about: the panel's periods before the start and the tested ones, `places` being the latter."""
 
-    def __init__(self, pipeline: Pipeline, panel: Panel, window: Indices) -> None:
-        start = panel.starts[0]
-        columns = np.concatenate([np.arange(start), window])
-        self._pipeline = pipeline
-        self._panel = panel
-        self._columns = columns
-        self._tested = np.arange(start, columns.size)
-        self.length = int(columns.size)
+    pipeline: Pipeline
+    panel: Panel
+    columns: Indices
+    places: Indices
 
-    def _gaps(self, effect: float) -> Array:
-        outcome = self._panel.outcome.copy()
-        treated = np.flatnonzero(self._panel.treated)
-        outcome[np.ix_(treated, self._columns[self._tested])] -= effect
-        imposed = _columns(self._panel.with_outcome(outcome), self._columns)
-        gaps = self._pipeline.gaps(imposed)
-        if gaps is None:
-            raise EstimationError(
-                f"conformal: {self._pipeline.method.name} has no fit with the null imposed on all periods; "
-                "did, synthetic_control and synthetic_did have"
-            )
-        return np.abs(gaps)
+    @property
+    def length(self) -> int:
+        """How many periods are permuted."""
+        return int(self.columns.size)
 
-    def moving_block(self, effect: float) -> float:
-        """Share of the cyclic shifts whose mean |gap| at the tested places is at least the actual one."""
-        sizes = self._gaps(effect)
-        shifted = sizes[(self._tested[None, :] + np.arange(self.length)[:, None]) % self.length].mean(axis=1)
-        return float((shifted >= shifted[0] - 1e-10 * sizes.max()).mean())
 
-    def independent(self, rng: Rng) -> Callable[[float], float]:
-        """The same for arbitrary choices of as many periods: all of them, or a sample that holds the actual one."""
-        count = int(self._tested.size)
-        if math.comb(self.length, count) <= MOST_SUBSETS:
-            subsets = np.array(list(itertools.combinations(range(self.length), count)))
-        else:
-            drawn = rng.permuted(np.tile(np.arange(self.length), (MOST_SUBSETS - 1, 1)), axis=1)[:, :count]
-            subsets = np.vstack([self._tested, drawn])
+def _question(pipeline: Pipeline, panel: Panel, window: Indices) -> _Question:
+    start = panel.starts[0]
+    columns = np.concatenate([np.arange(start), window])
+    return _Question(pipeline, panel, columns, np.arange(start, columns.size))
 
-        def p_value(effect: float) -> float:
-            sizes = self._gaps(effect)
-            actual = sizes[self._tested].mean()
-            return float((sizes[subsets].mean(axis=1) >= actual - 1e-10 * sizes.max()).mean())
 
-        return p_value
+def _sizes(question: _Question, effect: float) -> Array:
+    """(periods,) sizes of the gaps when `effect` is taken off the tested cells and the model is fitted on all periods."""
+    panel = question.panel
+    outcome = panel.outcome.copy()
+    outcome[np.ix_(np.flatnonzero(panel.treated), question.columns[question.places])] -= effect
+    gaps = question.pipeline.gaps(_columns(panel.with_outcome(outcome), question.columns))
+    if gaps is None:
+        raise EstimationError(
+            f"conformal: {question.pipeline.method.name} has no fit with the null imposed on all periods; "
+            "did, synthetic_control and synthetic_did have"
+        )
+    return np.abs(gaps)
+
+
+def _moving_block(question: _Question) -> PValue:
+    """Share of the cyclic shifts whose mean |gap| at the tested places is at least the actual one."""
+    places = (question.places[None, :] + np.arange(question.length)[:, None]) % question.length
+    return lambda effect: _share_as_large(_sizes(question, effect), places)
+
+
+def _independent(question: _Question, rng: Rng) -> PValue:
+    """The same for arbitrary choices of as many periods: all of them, or a sample that holds the actual one (first)."""
+    length, count = question.length, int(question.places.size)
+    if math.comb(length, count) <= MOST_SUBSETS:
+        others = [rows for rows in itertools.combinations(range(length), count) if rows != tuple(question.places)]
+        places = np.array([tuple(question.places), *others])
+    else:
+        drawn = rng.permuted(np.tile(np.arange(length), (MOST_SUBSETS - 1, 1)), axis=1)[:, :count]
+        places = np.vstack([question.places, drawn])
+    return lambda effect: _share_as_large(_sizes(question, effect), places)
+
+
+def _share_as_large(sizes: Array, places: Indices) -> float:
+    """Share of the rows of `places` with a mean size at least that of the first row; rounding counts as equal."""
+    means = sizes[places].mean(axis=1)
+    return float((means >= means[0] - 1e-10 * sizes.max()).mean())
 
 
 def _columns(panel: Panel, keep: Indices) -> Panel:
@@ -151,23 +167,23 @@ def _window(panel: Panel) -> tuple[int, Indices]:
     return panel.starts[0], np.flatnonzero(panel.target.any(axis=0))
 
 
-def _suited(joint: _P, level: float, rng: Rng) -> tuple[Callable[[float], float], tuple[Note, ...]]:
+def _suited(joint: _Question, level: float, rng: Rng) -> tuple[PValue, tuple[Note, ...]]:
     if 1.0 / joint.length <= 1.0 - level + 1e-12:
-        return joint.moving_block, ()
+        return _moving_block(joint), ()
     note = Note(
         "conformal_few_periods",
-        f"{joint.length} periods allow no moving-block p-value below {1.0 / joint.length:.3f}; the interval permutes periods "
+        f"{joint.length} periods allow no moving-block p-value below {1.0 / joint.length:.3f}; p-value and interval permute periods "
         "as if the gaps were independent over time.",
         {"periods": joint.length, "smallest_p": 1.0 / joint.length},
     )
-    return joint.independent(rng), (note,)
+    return _independent(joint, rng), (note,)
 
 
 def _reach(effects: Array) -> float:
     return max(float(np.nanstd(effects)), 1e-3 * float(np.nanmax(np.abs(effects), initial=0.0)), 1e-12)
 
 
-def _invert(p_value: Callable[[float], float], centre: float, step: float, alpha: float) -> tuple[float, float]:
+def _invert(p_value: PValue, centre: float, step: float, alpha: float) -> tuple[float, float]:
     """The limits of the effects around `centre` that are not rejected: doubling steps out, then bisection to 1e-6 of a step."""
     if not math.isfinite(centre) or p_value(centre) <= alpha:
         return math.nan, math.nan
