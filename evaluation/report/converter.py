@@ -26,7 +26,7 @@ for line in sys.stdin.buffer:
     silent = request.pop("silent", False)
     try:
         answer = {"svg": vl_convert.vegalite_to_svg(**request)}
-    except ValueError as error:
+    except Exception as error:
         answer = {"error": str(error)}
     if not silent:
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\\n")
@@ -72,7 +72,7 @@ def convert(request: dict[str, Any]) -> str:
 
     Raises
     ------
-    ValueError
+    RuntimeError
         The converter refused the specification.
     """
     helper = _helper()
@@ -81,7 +81,7 @@ def convert(request: dict[str, Any]) -> str:
         return _here(request)
     told: dict[str, str] = json.loads(answer)
     if "error" in told:
-        raise ValueError(told["error"])
+        raise RuntimeError(told["error"])
     return told["svg"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from xml.etree import ElementTree
 
@@ -43,6 +44,7 @@ def drawn(key: str, name: str, width: int, palette: Any = PLAIN, language: str =
     return spec
 
 
+@cache
 def picture(key: str, name: str, width: int, language: str = "en") -> ElementTree.Element:
     figure, words = FIGURES[key], load(language)
     result = RESULTS[name]()

@@ -1,0 +1,51 @@
+"""The converter in a process of its own gives what it gives here, and its loss is no loss."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from evaluation.report import converter
+from evaluation.report.svg import VL_VERSION
+
+REQUEST = {"vl_spec": converter.FIRST, "vl_version": VL_VERSION, "allowed_base_urls": []}
+
+
+def test_helper_and_here_draw_the_same() -> None:
+    assert converter.convert(REQUEST) == converter._here(REQUEST)
+
+
+def test_a_warm_up_leaves_no_answer_behind() -> None:
+    converter.warm_up(VL_VERSION)
+    narrow = {**REQUEST, "vl_spec": {**converter.FIRST, "width": 77}}
+    assert converter.convert(narrow) == converter._here(narrow)
+
+
+def test_without_a_helper_the_page_is_still_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no process may be started, and where the helper has died."""
+    monkeypatch.setattr(converter, "_helper", lambda: None)
+    assert converter.convert(REQUEST).startswith("<svg")
+    dead = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    dead.wait()
+    monkeypatch.setattr(converter, "_helper", lambda: converter.Helper(dead, threading.Lock()))
+    assert converter.convert(REQUEST).startswith("<svg")
+    converter._end(dead)
+
+
+def test_a_specification_that_is_refused_is_an_error_and_not_a_hang() -> None:
+    with pytest.raises(RuntimeError, match="version"):
+        converter.convert({**REQUEST, "vl_version": "1.0"})
+    assert converter.convert(REQUEST).startswith("<svg")
+
+
+def test_addresses_are_never_fetched() -> None:
+    """Nothing on the way to the page may reach out."""
+    spec = {**converter.FIRST, "data": {"url": "http://localhost:9/data.json"}}
+    try:
+        drawn = converter.convert({**REQUEST, "vl_spec": spec})
+    except RuntimeError:
+        return
+    assert ">1<" not in drawn
