@@ -1,11 +1,13 @@
 """Disclosure control: what may leave when the data are not public.
 
-Units whose cells rest on too few persons disappear from every list that names units; counts of persons are rounded. What
-cannot be made safe is refused. The thresholds are the spec's, the mechanism is here.
+Units whose cells rest on too few persons disappear from every list and remark that names units. What cannot be made safe is
+refused. The thresholds are the spec's, the mechanism is here. A Result made from a ready panel holds no count of persons, so
+the base that counts are rounded to is recorded and has nothing to act on.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import cast
 
@@ -73,7 +75,8 @@ def _estimate(estimate: Estimate, hidden: frozenset[str]) -> Estimate:
     if rest:
         weights[HIDDEN] = rest
     details = {key: _lists(value, hidden) for key, value in estimate.details.items() if key != "dropped_units"}
-    return replace(estimate, unit_weights=weights, details=details)
+    notes = tuple(_note(note, hidden) for note in estimate.notes)
+    return replace(estimate, unit_weights=weights, details=details, notes=notes)
 
 
 def _check(check: CheckResult, hidden: frozenset[str]) -> CheckResult:
@@ -81,6 +84,24 @@ def _check(check: CheckResult, hidden: frozenset[str]) -> CheckResult:
         key: HIDDEN if isinstance(value, str) and value in hidden else value for key, value in check.facts.items()
     }
     return replace(check, facts=facts, series=cast("dict[str, Value]", _lists(check.series, hidden)))
+
+
+def _note(note: Note, hidden: frozenset[str]) -> Note:
+    """The note with hidden names blotted out of its text and its facts."""
+
+    def blot(text: str) -> str:
+        for name in sorted(hidden, key=len, reverse=True):
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", HIDDEN, text)
+        return text
+
+    facts: dict[str, Value] = {
+        key: blot(value) if isinstance(value, str) else value for key, value in note.facts.items()
+    }
+    return Note(note.code, blot(note.text), facts)
+
+
+PER_UNIT = frozenset({"units", "effects", "ratios", "rmspe_pre", "rmspe_pre_scaled", "gaps", "weights"})
+"""Columns that have one entry per unit."""
 
 
 def _lists(value: Value, hidden: frozenset[str]) -> Value:
@@ -91,7 +112,7 @@ def _lists(value: Value, hidden: frozenset[str]) -> Value:
     keep = [not (set(name.split(" + ")) & hidden) for name in units]
     return {
         key: [item for item, kept in zip(column, keep, strict=True) if kept]
-        if isinstance(column, list) and len(column) == len(units) and key != "gap_periods"
+        if isinstance(column, list) and key in PER_UNIT
         else column
         for key, column in value.items()
     }

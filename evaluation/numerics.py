@@ -8,17 +8,19 @@ import numpy as np
 from scipy.optimize import nnls
 
 from evaluation.errors import EstimationError, listed
-from evaluation.panel import Array, Panel
+from evaluation.panel import Array, Mask, Panel
 from evaluation.result import Note
 
 CANONICAL_RIDGE = 1e-9
-"""Ridge, relative to the mean squared length of a column, that picks one solution where many fit equally well.
+"""Ridge, relative to the mean squared length of a column, that picks one solution where several fit equally well.
 
-With more donors than periods a unit inside the hull of the others is matched perfectly by a continuum of weights. The ridge
-picks the one nearest to equal weights, so that the answer does not depend on the order of the units; elsewhere it moves the
-weights by about 1e-9, far below any printed digit.
+With more donors than periods a unit inside the hull of the others is matched perfectly by a continuum of weights; so are
+donors with the same history. Among the donors that tie at the optimum the ridge picks the weights nearest to equal, so that
+the answer does not depend on the order of the units. Where the optimum is unique it is not used.
 """
 
+TIE = 1e-9
+"""Donors whose slope at the optimum is below this, relative to the mean squared length of a column, tie."""
 
 DENSE_RIDGE = 1e-4
 """A relative ridge above this spreads the weights over most donors; then pivoting from the full set is several times faster."""
@@ -39,14 +41,14 @@ def simplex_least_squares(columns: Array, target: Array, ridge: float = 0.0) -> 
     target : Array
         (rows,).
     ridge : float
-        Not negative; at least `CANONICAL_RIDGE` times the mean squared column length is always used.
+        Not negative, in squared units of the outcome.
 
     Returns
     -------
     Array
         (donors,) weights.
     """
-    rows, donors = columns.shape
+    donors = columns.shape[1]
     if donors == 1:
         return np.ones(1)
     shifted = columns - target[:, None]
@@ -58,10 +60,26 @@ def simplex_least_squares(columns: Array, target: Array, ridge: float = 0.0) -> 
         weights = _block_pivoting(shifted.T @ shifted / length, relative)
         if weights is not None:
             return weights
-    scale = np.sqrt(length)
+    scaled = shifted / np.sqrt(length)
+    weights = _active_set(scaled, relative)
+    nearest = scaled @ weights
+    slopes = nearest @ scaled - nearest @ nearest + relative * (weights - weights @ weights)
+    tied = np.flatnonzero((slopes <= TIE) | (weights > 0.0))
+    independent = np.linalg.matrix_rank(np.vstack([scaled[:, tied], np.ones(tied.size)]), tol=1e-7)
+    if independent < tied.size:
+        spread_out = np.zeros(donors)
+        spread_out[tied] = _active_set(scaled[:, tied], relative + CANONICAL_RIDGE)
+        return spread_out
+    return weights
+
+
+def _active_set(columns: Array, ridge: float) -> Array:
+    """The simplex weights that bring columns·w nearest to 0, by one non-negative least squares problem."""
+    rows, donors = columns.shape
     stacked = np.zeros((rows + donors + 1, donors), order="F")
-    stacked[:rows] = shifted / scale
-    stacked[rows : rows + donors].flat[:: donors + 1] = np.sqrt(relative + CANONICAL_RIDGE)
+    stacked[:rows] = columns
+    # never quite without a ridge: rounding alone would decide between donors with the same history
+    stacked[rows : rows + donors].flat[:: donors + 1] = np.sqrt(ridge + 1e-14)
     stacked[-1] = 1.0
     right = np.zeros(rows + donors + 1)
     right[-1] = 1.0
@@ -81,7 +99,7 @@ def _block_pivoting(gram: Array, ridge: float) -> Array | None:
     """
     donors = gram.shape[0]
     hessian = gram + 1.0  # c = 1 in the units of `gram`
-    hessian.flat[:: donors + 1] += ridge + CANONICAL_RIDGE
+    hessian.flat[:: donors + 1] += ridge
     free = np.ones(donors, dtype=np.bool_)
     fewest = donors + 1
     patience = 3
@@ -128,24 +146,50 @@ def common_start(panel: Panel, method: str) -> int:
     return start
 
 
-def target_weights(panel: Panel) -> tuple[Array, Array]:
-    """Weights of the headline effect: (units,) over the treated, (periods,) over the window; each sums to 1.
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How the headline effect weights the treated cells: by persons where sizes are known, else equally.
 
-    Persons where sizes are known, else equal.
+    `cells` (units, periods) sums to 1; `units` and `periods` are its row and column sums.
     """
-    target = panel.target
+
+    cells: Array
+    units: Array
+    periods: Array
+
+    @property
+    def shares(self) -> Array:
+        """(units, periods) weights of the treated within each period, each column summing to 1.
+
+        In the window those of its cells; elsewhere, where the headline says nothing, those of the units.
+        """
+        inside = self.periods > 0
+        return np.where(inside, self.cells / np.where(inside, self.periods, 1.0), self.units[:, None])
+
+
+def target_weights(panel: Panel, observed: Mask | None = None) -> Target:
+    """The weights of the headline effect, over the observed cells where these are given.
+
+    Raises
+    ------
+    EstimationError
+        No target cell is observed, or none holds a person.
+    """
+    target = panel.target if observed is None else panel.target & observed
     weight = target.astype(np.float64) if panel.size is None else np.where(target, np.nan_to_num(panel.size), 0.0)
     total = weight.sum()
     if total <= 0:
-        raise EstimationError("the treated cells of the window hold no person")
-    return weight.sum(axis=1) / total, weight.sum(axis=0) / total
+        raise EstimationError("no treated cell of the window is observed, or none holds a person")
+    cells = weight / total
+    return Target(cells, cells.sum(axis=1), cells.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
     """The one formula behind difference-in-differences, synthetic control and synthetic difference in differences.
 
-    gap_t = Σ_i p_i y_it − Σ_j ω_j y_jt ; effect_t = gap_t − Σ_s λ_s gap_s ; att = Σ_t q_t effect_t.
+    With shares r of the treated, weights ω of the controls, λ of the pre-periods and q of the window:
+    effect_t = Σ_i r_it (y_it − Σ_s λ_s y_is) − Σ_j ω_j (y_jt − Σ_s λ_s y_js) and att = Σ_t q_t effect_t.
     """
 
     att: float
@@ -155,35 +199,55 @@ class Contrast:
     fit_rmse: float
 
 
-def contrast(
-    outcome: Array, treated: Array, controls: Array, before: Array | None, window: Array, start: int
-) -> Contrast:
+def contrast(outcome: Array, target: Target, controls: Array, before: Array | None, start: int) -> Contrast:
     """Evaluate the contrast.
 
     Parameters
     ----------
     outcome : Array
         (units, periods), complete.
-    treated, controls : Array
-        (units,) weights p and ω, each summing to 1.
+    target : Target
+        Weights of the treated cells.
+    controls : Array
+        (units,) weights ω, summing to 1.
     before : Array or None
         (periods,) weights λ of the pre-periods; None compares levels (synthetic control).
-    window : Array
-        (periods,) weights q of the headline window.
     start : int
         Index of the first treated period.
     """
-    observed = treated @ outcome
-    gaps = observed - controls @ outcome
-    level = 0.0 if before is None else float(before @ gaps)
-    effects = gaps - level
+    rows = np.flatnonzero(target.units)
+    shares, lines = target.shares[rows], outcome[rows]
+    expected = controls @ outcome
+    observed = (shares * lines).sum(axis=0)
+    effects = observed - expected
+    if before is not None:
+        effects = effects - (shares * (lines @ before)[:, None]).sum(axis=0) + expected @ before
     return Contrast(
-        att=float(window @ effects),
+        att=float(target.periods @ effects),
         effects=effects,
         observed=observed,
         counterfactual=observed - effects,
         fit_rmse=float(np.sqrt(np.mean(effects[:start] ** 2))),
     )
+
+
+def contrast_influence(outcome: Array, target: Target, controls: Array, before: Array) -> tuple[Array, Array]:
+    """(units,) influence on the effect and (periods, units) on the path, for weights ω and λ that are not estimated.
+
+    A treated unit counts by how its own effect deviates from the mean of the treated, a control by how its change deviates
+    from the mean of the controls.
+    """
+    lines = outcome - (outcome @ before)[:, None]
+    treated = target.units > 0
+    inside = np.divide((target.cells * lines).sum(axis=1), target.units, out=np.zeros(len(outcome)), where=treated)
+    own = np.where(treated, inside, lines @ target.periods)
+    influence = target.units * (own - target.units @ own) - controls * (own - controls @ own)
+    shares = target.shares.T
+    columns = lines.T
+    path = shares * (columns - (shares * columns).sum(axis=1, keepdims=True)) - controls * (
+        columns - (columns @ controls)[:, None]
+    )
+    return influence, path
 
 
 def complete_units(panel: Panel, method: str) -> tuple[Panel, tuple[str, ...]]:

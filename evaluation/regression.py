@@ -61,7 +61,9 @@ class Regression:
     """Least squares with unit and period effects.
 
     `influence` is (coefficients, units): the linearisation of each coefficient by unit, whose sum of outer products over
-    clusters is the cluster-robust covariance before the small-sample factor.
+    clusters is the cluster-robust covariance before the small-sample factor. `functional` is Σ m·residual for the weights m
+    handed in, and `functional_influence` (units,) its linearisation: a headline that weights cells otherwise than the
+    coefficients do adds both.
     """
 
     coefficients: Array
@@ -69,14 +71,22 @@ class Regression:
     residuals: Array
     n_obs: int
     n_parameters: int
+    functional: float
+    functional_influence: Array
 
 
 def two_way_regression(
-    outcome: Array, regressors: Array, *, trends: bool = False, names: tuple[str, ...] = ()
+    outcome: Array,
+    regressors: Array,
+    *,
+    trends: bool = False,
+    names: tuple[str, ...] = (),
+    functional: Array | None = None,
 ) -> Regression:
     """Regress (units, periods) outcomes on (k, units, periods) regressors with unit and period effects.
 
-    Cells with a missing outcome or regressor are left out.
+    Cells with a missing outcome or regressor are left out. `functional` (units, periods) are weights m for which Σ m·residual
+    is wanted beside the coefficients.
 
     Raises
     ------
@@ -88,8 +98,9 @@ def two_way_regression(
     observed &= (observed.sum(axis=1) > (2 if trends else 1))[:, None]
     if not observed.any():
         raise EstimationError("no unit is observed often enough for the regression")
-    within = two_way_residuals(np.concatenate([outcome[None], regressors]), observed, trends=trends)
-    y, x = within[0], within[1:]
+    weights = np.zeros_like(outcome) if functional is None else functional
+    within = two_way_residuals(np.concatenate([outcome[None], weights[None], regressors]), observed, trends=trends)
+    y, m, x = within[0], within[1], within[2:]
     flat = x.reshape(x.shape[0], -1)
     gram = flat @ flat.T
     raw = np.einsum("kit,kit->k", np.where(observed, regressors, 0.0), np.where(observed, regressors, 0.0))
@@ -105,13 +116,20 @@ def two_way_regression(
     coefficients = inverse @ (flat @ y.ravel())
     residuals = y - np.tensordot(coefficients, x, axes=1)
     influence = inverse @ np.einsum("kit,it->ki", x, residuals)
+    # Σ m·residual is linear in the outcomes; its weights are m with the effects and the regressors projected out
+    m = m - np.tensordot(inverse @ (flat @ m.ravel()), x, axes=1)
+    own = (m * residuals).sum(axis=1)
     n_periods = int(observed.any(axis=0).sum())
+    # unit effects are nested in the clusters and not counted; their slopes are, as in fixest
+    n_slopes = int(observed.any(axis=1).sum()) if trends else 0
     return Regression(
         coefficients=coefficients,
         influence=influence,
         residuals=np.where(observed, residuals, np.nan),
         n_obs=int(observed.sum()),
-        n_parameters=len(coefficients) + n_periods,
+        n_parameters=len(coefficients) + n_periods + n_slopes,
+        functional=float(own.sum()),
+        functional_influence=own,
     )
 
 

@@ -304,3 +304,12 @@ def texts(value: str | Mapping[str, str], languages: Sequence[str]) -> Text:
     if isinstance(value, str):
         return dict.fromkeys(languages, value)
     return dict(value)
+
+
+def one_standard_error(estimate: Estimate) -> float | None:
+    """The standard error, or where a method gives none, half its interval over 1.96; None without either."""
+    if estimate.std_error is not None:
+        return estimate.std_error
+    if estimate.lower is None or estimate.upper is None:
+        return None
+    return (estimate.upper - estimate.lower) / (2.0 * 1.96)

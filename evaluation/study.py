@@ -19,7 +19,7 @@ from evaluation.inference import INFERENCES
 from evaluation.inference.cluster import ENOUGH
 from evaluation.numerics import target_weights
 from evaluation.panel import Panel
-from evaluation.result import Estimate, Note, PeriodEffect, Value, named, number
+from evaluation.result import Estimate, Note, PeriodEffect, Value, named, number, one_standard_error
 from evaluation.spec.options import named_choice, validated_options
 
 
@@ -122,6 +122,8 @@ def _estimate(
     details: dict[str, Value] = {**fit.details, **interval.details}
     if fit.fit_rmse is not None:
         details["rmspe_pre"] = fit.fit_rmse
+    assert panel.cluster is not None  # set by Panel itself
+    details["treated_clusters"] = len(np.unique(panel.cluster[panel.treated]))
     chosen = _changed_options(pipeline.options)
     if chosen:
         details["label"] = "+".join(chosen)
@@ -140,7 +142,7 @@ def _estimate(
         level=level,
         p_value=number(interval.p_value),
         baseline=number(baseline),
-        percent=number(100.0 * fit.att / abs(baseline)) if baseline else None,
+        percent=_percent(fit.att, baseline),
         path=_path(panel, fit, interval),
         unit_weights=unit_weights,
         time_weights=time_weights,
@@ -150,6 +152,13 @@ def _estimate(
         notes=notes,
         details=details,
     )
+
+
+def _percent(effect: float, baseline: float) -> float | None:
+    """The effect in per cent of the baseline, where that means something: not of nothing, of less, or many times of it."""
+    if not (math.isfinite(baseline) and baseline > 0.0 and abs(effect) <= 5.0 * baseline):
+        return None
+    return 100.0 * effect / baseline
 
 
 def _changed_options(options: Any) -> list[str]:
@@ -163,7 +172,7 @@ def _changed_options(options: Any) -> list[str]:
 def _baseline(panel: Panel, fit: Fit) -> float:
     """Mean over the window of what would have happened without treatment."""
     if fit.counterfactual is not None and fit.periods is not None:
-        window = target_weights(panel)[1][fit.periods]
+        window = target_weights(panel, np.isfinite(panel.outcome)).periods[fit.periods]
         used = window > 0
         return float(window[used] @ fit.counterfactual[used])
     cells = panel.target & np.isfinite(panel.outcome)
@@ -216,7 +225,7 @@ class Study:
     def spread(self) -> float | None:
         """The standard error the checks measure changes in: the placebo standard deviation where there is one."""
         found = self.placebo
-        return float(found["sd"]) if found else self.headline.std_error
+        return float(found["sd"]) if found else one_standard_error(self.headline)
 
     def rng(self, name: str) -> Rng:
         """A random stream of its own for `name`."""

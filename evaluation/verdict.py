@@ -8,6 +8,7 @@ for Local Economic Growth scores it) and at most 4 otherwise. From there one lev
 - the treated unit and its comparison ran apart before the start (`pre_trends` or `placebo_in_time` failed);
 - one control decides (`leave_one_out` failed);
 - the inference is not valid in this design, or gives no interval;
+- nothing before the start could be tested, or none of the other estimators could be computed;
 - the inference cries wolf on untreated units (`every_unit_treated` failed).
 """
 
@@ -16,62 +17,93 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from evaluation.result import CheckResult, Estimate, Note, Verdict
+from evaluation.result import CheckResult, Estimate, Note, Value, Verdict, one_standard_error
 
 FEW_TREATED = 6
 POWER = 2.8
 """Standard errors that a true effect must measure to be found with probability 0.8 by a two-sided test at 5 % (1.96 + 0.84)."""
 
-INVALID_NOTES = ("cluster_few_treated", "placebo_unequal_sizes", "staggered_twfe")
+INVALID_NOTES = ("cluster_few_treated", "staggered_twfe")
+"""Remarks after which an interval may be shown but says nothing: neither a direction nor a limit is drawn from it."""
+
+DOUBTFUL_NOTES = ("placebo_unequal_sizes", "placebo_few_controls")
+"""Remarks after which an interval is somewhat too narrow."""
 
 
-def judge(headline: Estimate, estimates: Sequence[Estimate], checks: Sequence[CheckResult]) -> Verdict:
-    """Direction, level and reasons, from the numbers alone."""
-    possible = 3 if headline.n_treated < FEW_TREATED else 4
+def judge(
+    headline: Estimate, estimates: Sequence[Estimate], checks: Sequence[CheckResult], failed: Sequence[str] = ()
+) -> Verdict:
+    """Direction, level and reasons, from the numbers alone; `failed` names the estimators that could not be computed."""
+    treated = _treated(headline)
+    possible = 3 if treated < FEW_TREATED else 4
+    codes = {note.code for note in headline.notes}
+    valid = headline.lower is not None and codes.isdisjoint(INVALID_NOTES)
+    losses = _losses(headline, estimates, checks, failed, valid and codes.isdisjoint(DOUBTFUL_NOTES))
+    status = [check.status for check in checks]
+    reasons = [_design(treated), *losses]
+    if failed:
+        names = ", ".join(dict.fromkeys(failed))
+        reasons.append(Note("estimators_failed", f"Could not be computed: {names}.", {"names": names}))
+    elif estimates and not any(note.code == "methods_disagree" for note in losses):
+        reasons.append(Note("methods_agree", "The methods agree.", {"count": len(estimates) + 1}))
+    if status and all(note.code in ("methods_disagree", "checks_missing") for note in losses):
+        passed, ran = status.count("passed"), len(status) - status.count("not_run")
+        facts: dict[str, Value] = {"passed": passed, "count": ran, "all": len(status)}
+        reasons.append(Note("checks_passed", f"{ran} of {len(status)} checks could be run; {passed} passed.", facts))
+    error = one_standard_error(headline)
+    return Verdict(
+        direction=_direction(headline) if valid else "unclear",
+        level=max(1, possible - len(losses)),
+        possible=possible,
+        ruled_out_below=headline.lower if valid else None,
+        ruled_out_above=headline.upper if valid else None,
+        detectable=POWER * error if valid and error is not None else None,
+        reasons=tuple(reasons),
+    )
+
+
+def _losses(
+    headline: Estimate,
+    estimates: Sequence[Estimate],
+    checks: Sequence[CheckResult],
+    failed: Sequence[str],
+    trusted: bool,
+) -> list[Note]:
+    """What costs a level, one note each."""
     status = {check.id: check.status for check in checks}
+    before = [status[name] for name in ("pre_trends", "placebo_in_time") if name in status]
     losses: list[Note] = []
     disagreeing = [each for each in estimates if _disagrees(headline, each)]
     if disagreeing:
         names = ", ".join(dict.fromkeys(each.method for each in disagreeing))
         losses.append(Note("methods_disagree", f"The methods disagree: {names}.", {"methods": names}))
-    if "failed" in (status.get("pre_trends"), status.get("placebo_in_time")):
+    if "failed" in before:
         losses.append(Note("apart_before", "Treated and comparison ran apart before the start."))
     if status.get("leave_one_out") == "failed":
         losses.append(Note("one_control_decides", "The answer hinges on one control."))
-    if headline.lower is None or any(note.code in INVALID_NOTES for note in headline.notes):
+    if not trusted:
         losses.append(Note("inference_not_valid", "The uncertainty cannot be stated validly in this design."))
     if status.get("every_unit_treated") == "failed":
         losses.append(Note("cries_wolf", "The test calls too many untreated units significant."))
-    reasons = [_design(headline), *losses]
-    if estimates and not disagreeing:
-        reasons.append(Note("methods_agree", "The methods agree.", {"count": len(estimates) + 1}))
-    if not losses and status:
-        passed = sum(1 for each in status.values() if each == "passed")
-        ran = sum(1 for each in status.values() if each != "not_run")
-        reasons.append(Note("checks_passed", f"{passed} of {ran} checks passed.", {"passed": passed, "count": ran}))
-    return Verdict(
-        direction=_direction(headline),
-        level=max(1, possible - len(losses)),
-        possible=possible,
-        ruled_out_below=headline.lower,
-        ruled_out_above=headline.upper,
-        detectable=None if headline.std_error is None else POWER * headline.std_error,
-        reasons=tuple(reasons),
-    )
+    if (before and set(before) == {"not_run"}) or (failed and not estimates):
+        missing = sum(1 for each in status.values() if each == "not_run")
+        text = "Too little could be tested: nothing before the start, or no other method."
+        losses.append(Note("checks_missing", text, {"not_run": missing, "count": len(status)}))
+    return losses
 
 
-def _design(headline: Estimate) -> Note:
-    if headline.n_treated == 1:
+def _treated(headline: Estimate) -> int:
+    """How many units, or clusters of units where treatment was assigned to those, were treated."""
+    clusters = headline.details.get("treated_clusters")
+    return clusters if isinstance(clusters, int) else headline.n_treated
+
+
+def _design(treated: int) -> Note:
+    if treated == 1:
         return Note("one_treated", "One treated unit can reach level 3 of 5 at most.", {"possible": 3})
-    if headline.n_treated < FEW_TREATED:
-        return Note(
-            "few_treated",
-            f"{headline.n_treated} treated units can reach level 3 of 5.",
-            {"treated": headline.n_treated},
-        )
-    return Note(
-        "many_treated", f"{headline.n_treated} treated units can reach level 4 of 5.", {"treated": headline.n_treated}
-    )
+    if treated < FEW_TREATED:
+        return Note("few_treated", f"{treated} treated units can reach level 3 of 5.", {"treated": treated})
+    return Note("many_treated", f"{treated} treated units can reach level 4 of 5.", {"treated": treated})
 
 
 def _direction(headline: Estimate) -> Literal["higher", "lower", "unclear"]:
@@ -83,4 +115,5 @@ def _direction(headline: Estimate) -> Literal["higher", "lower", "unclear"]:
 
 
 def _disagrees(headline: Estimate, other: Estimate) -> bool:
-    return headline.effect * other.effect < 0 and abs(headline.effect - other.effect) > (headline.std_error or 0.0)
+    error = one_standard_error(headline)
+    return error is not None and headline.effect * other.effect < 0 and abs(headline.effect - other.effect) > error

@@ -9,6 +9,7 @@ import numpy as np
 from evaluation.contracts import Inference, Pipeline
 from evaluation.errors import EstimationError
 from evaluation.inference import INFERENCES
+from evaluation.inference.draws import clusters_of_units
 from evaluation.panel import Panel
 from evaluation.result import CheckResult, Value
 from evaluation.study import Study, make_pipeline
@@ -42,7 +43,7 @@ def check(study: Study) -> CheckResult:
     """
     panel = study.panel
     controls = np.flatnonzero(~panel.treated)
-    if len(panel.starts) != 1 or panel.treated.sum() != 1:
+    if len(panel.starts) != 1 or panel.treated.sum() != 1 or clusters_of_units(panel):
         return CheckResult("every_unit_treated", "not_run", reason="several_treated")
     if controls.size < FEWEST:
         return CheckResult("every_unit_treated", "not_run", reason="few_controls", facts={"count": int(controls.size)})

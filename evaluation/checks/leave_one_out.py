@@ -25,8 +25,10 @@ def check(study: Study) -> CheckResult:
     ]
     if not used:
         used = [int(row) for row in np.flatnonzero(~panel.treated)]
-    if len(used) < 2 or study.spread is None or study.spread <= 0:
+    if len(used) < 2:
         return CheckResult("leave_one_out", "not_run", reason="few_controls", facts={"count": len(used)})
+    if study.spread is None or study.spread <= 0:
+        return CheckResult("leave_one_out", "not_run", reason="no_placebos")
     names, effects = [], []
     keep = np.ones(panel.n_units, dtype=np.bool_)
     for row in used:

@@ -47,6 +47,11 @@ def check(study: Study) -> CheckResult:
     if not intervals:
         return CheckResult("placebo_in_time", "not_run", reason="not_computable")
     p_values = [interval.p_value for interval in intervals]
+    placebos = study.placebo
+    if placebos is not None and float(placebos["smallest_p"]) > WARNS:
+        return CheckResult(
+            "placebo_in_time", "not_run", reason="few_controls", facts={"count": int(placebos["count"]) - 1}
+        )
     worst = int(np.argmin(p_values))
     return CheckResult(
         "placebo_in_time",

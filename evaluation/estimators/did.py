@@ -10,7 +10,7 @@ from pydantic import Field
 
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import common_start, contrast, target_weights
+from evaluation.numerics import Target, common_start, contrast, contrast_influence, target_weights
 from evaluation.panel import Array, Mask, Panel
 from evaluation.regression import Regression, covariate_stack, two_way_regression, used_outcome
 from evaluation.result import Note, Value
@@ -62,7 +62,7 @@ def fit(panel: Panel, options: Options) -> Fit:
 
 
 def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
-    treated, window = target_weights(panel)
+    target = target_weights(panel, np.isfinite(panel.outcome))
     controls = (~panel.treated) / float((~panel.treated).sum())
     before = np.where((np.arange(panel.n_periods) < start) & used, 1.0, 0.0)
     if not before.any() or not used[start:].any():
@@ -71,9 +71,8 @@ def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
     # cells outside `used` have weight zero; 0 stands in for what may be missing there
     known = np.isfinite(panel.outcome).all(axis=0)
     outcome = panel.outcome if known.all() else np.where(known, panel.outcome, 0.0)
-    found = contrast(outcome, treated, controls, before, window, start)
-    change = outcome @ (window - before)
-    lines = outcome - (outcome @ before)[:, None]
+    found = contrast(outcome, target, controls, before, start)
+    influence, path_influence = contrast_influence(outcome, target, controls, before)
     return Fit(
         att=found.att,
         effects=np.where(known, found.effects, np.nan),
@@ -83,10 +82,9 @@ def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
         counterfactual=np.where(known, found.counterfactual, np.nan),
         unit_weights=controls,
         time_weights=before,
-        fit_rmse=found.fit_rmse,
-        influence=treated * (change - treated @ change) - controls * (change - controls @ change),
-        path_influence=treated * (lines.T - (lines.T @ treated)[:, None])
-        - controls * (lines.T - (lines.T @ controls)[:, None]),
+        fit_rmse=float(np.sqrt(np.mean(found.effects[before > 0] ** 2))),
+        influence=influence,
+        path_influence=path_influence,
         n_obs=int(panel.n_units * used.sum()),
         n_parameters=1 + int(used.sum()),
     )
@@ -99,22 +97,25 @@ def _regression_fit(panel: Panel, outcome: Array, options: Options) -> Fit:
         raise EstimationError("did: the window holds no treated period")
     names = ("treated", *options.covariates)
     regressors = np.concatenate([panel.target.astype(np.float64)[None], covariate_stack(panel, options.covariates)])
-    regression = two_way_regression(outcome, regressors, trends=options.unit_trends, names=names)
+    target = target_weights(panel, np.isfinite(outcome) & np.isfinite(regressors).all(axis=0))
+    regression = two_way_regression(
+        outcome, regressors, trends=options.unit_trends, names=names, functional=target.cells
+    )
     coefficients: dict[str, Value] = {
         name: float(value) for name, value in zip(names, regression.coefficients, strict=True)
     }
     if len(panel.starts) == 1:
-        return _with_path(panel, regression, coefficients)
+        return _with_path(panel, target, regression, coefficients)
     note = Note(
         "staggered_twfe",
         "The treated units started at different times: this coefficient mixes comparisons and may weight some effects "
         "negatively. It should not be the answer.",
     )
     return Fit(
-        att=float(regression.coefficients[0]),
+        att=float(regression.coefficients[0]) + regression.functional,
         effects=np.empty(0),
         event_times=np.empty(0, dtype=np.int64),
-        influence=regression.influence[0],
+        influence=regression.influence[0] + regression.functional_influence,
         n_obs=regression.n_obs,
         n_parameters=regression.n_parameters,
         notes=(note,),
@@ -122,28 +123,28 @@ def _regression_fit(panel: Panel, outcome: Array, options: Options) -> Fit:
     )
 
 
-def _with_path(panel: Panel, regression: Regression, coefficients: dict[str, Value]) -> Fit:
+def _with_path(panel: Panel, target: Target, regression: Regression, coefficients: dict[str, Value]) -> Fit:
     """The treated cells' residual plus coefficient is their gap to the counterfactual; its mean over the window is the effect."""
     start = common_start(panel, "did")
-    att = float(regression.coefficients[0])
     rows = panel.treated
-    gaps = regression.residuals[rows] + att * panel.target[rows]
+    gaps = regression.residuals[rows] + regression.coefficients[0] * panel.target[rows]
     seen = np.isfinite(gaps)
-    effects = np.where(seen.any(axis=0), np.nansum(gaps, axis=0) / np.maximum(seen.sum(axis=0), 1), np.nan)
-    outcomes = np.where(seen, panel.outcome[rows], 0.0)
-    observed = np.where(seen.any(axis=0), outcomes.sum(axis=0) / np.maximum(seen.sum(axis=0), 1), np.nan)
-    before = np.where(np.isfinite(effects[:start]).all(), 1.0 / start, 0.0)
+    shares = np.where(seen, target.shares[rows], 0.0)
+    total = shares.sum(axis=0)
+    known = total > 0
+    shares = shares / np.where(known, total, 1.0)
+    effects = np.where(known, (shares * np.where(seen, gaps, 0.0)).sum(axis=0), np.nan)
+    observed = np.where(known, (shares * np.where(seen, panel.outcome[rows], 0.0)).sum(axis=0), np.nan)
     return Fit(
-        att=att,
+        att=float(regression.coefficients[0]) + regression.functional,
         effects=effects,
         event_times=np.arange(panel.n_periods) - start,
         periods=np.arange(panel.n_periods),
         observed=observed,
         counterfactual=observed - effects,
         unit_weights=(~rows) / float((~rows).sum()),
-        time_weights=np.where(np.arange(panel.n_periods) < start, before, 0.0),
-        fit_rmse=float(np.sqrt(np.nanmean(effects[:start] ** 2))),
-        influence=regression.influence[0],
+        fit_rmse=float(np.sqrt(np.nanmean(effects[:start] ** 2))) if known[:start].any() else None,
+        influence=regression.influence[0] + regression.functional_influence,
         n_obs=regression.n_obs,
         n_parameters=regression.n_parameters,
         details={"coefficients": coefficients},
@@ -152,8 +153,7 @@ def _with_path(panel: Panel, regression: Regression, coefficients: dict[str, Val
 
 def gaps(panel: Panel, options: Options) -> Array:
     """(periods,) gap between treated and controls around its mean, fitted on all periods: Chernozhukov et al. (2021), sec. 2."""
-    treated, _ = target_weights(panel)
-    line = (treated - (~panel.treated) / float((~panel.treated).sum())) @ panel.outcome
+    line = (target_weights(panel).units - (~panel.treated) / float((~panel.treated).sum())) @ panel.outcome
     return np.asarray(line - line.mean())
 
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import common_start, contrast, target_weights
+from evaluation.numerics import common_start, contrast, contrast_influence, target_weights
 from evaluation.panel import Array, Indices, Panel
 from evaluation.regression import covariate_stack, two_way_regression
 
@@ -65,15 +65,12 @@ def _contrast_fit(panel: Panel, options: Options) -> Fit:
     start = common_start(panel, "event_study")
     if start + options.reference < 0:
         raise EstimationError(f"event_study: event time {options.reference}, the reference, lies before the data")
-    treated, window = target_weights(panel)
+    target = target_weights(panel)
     controls = (~panel.treated) / float((~panel.treated).sum())
     before = np.zeros(panel.n_periods)
     before[start + options.reference] = 1.0
-    found = contrast(panel.outcome, treated, controls, before, window, start)
-    lines = panel.outcome - panel.outcome[:, [start + options.reference]]
-    path_influence = treated * (lines.T - (lines.T @ treated)[:, None]) - controls * (
-        lines.T - (lines.T @ controls)[:, None]
-    )
+    found = contrast(panel.outcome, target, controls, before, start)
+    influence, path_influence = contrast_influence(panel.outcome, target, controls, before)
     return Fit(
         att=found.att,
         effects=found.effects,
@@ -84,7 +81,7 @@ def _contrast_fit(panel: Panel, options: Options) -> Fit:
         unit_weights=controls,
         time_weights=before,
         fit_rmse=found.fit_rmse,
-        influence=window @ path_influence,
+        influence=influence,
         path_influence=path_influence,
         n_obs=panel.n_units * panel.n_periods,
         n_parameters=panel.n_periods - 1 + panel.n_periods,
@@ -101,6 +98,10 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
         times = np.maximum(times, options.bin_before)
     if options.bin_after is not None:
         times = np.minimum(times, options.bin_after)
+    if options.bin_after is not None:
+        pooled = panel.target[panel.after & (times == options.bin_after)]
+        if pooled.any() and not pooled.all():
+            raise EstimationError("event_study: `bin_after` pools periods inside the window with periods outside it")
     seen = panel.treated[:, None] & np.isfinite(panel.outcome)
     found = np.unique(times[seen])
     if options.reference not in found:
@@ -109,26 +110,27 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
     covariates = covariate_stack(panel, options.covariates)
     dummies = (times[None] == estimated[:, None, None]) & panel.treated[None, :, None]
     names = (*(f"event time {time}" for time in estimated), *options.covariates)
+    weights = target_weights(panel, np.isfinite(panel.outcome)).cells
     regression = two_way_regression(
-        panel.outcome, np.concatenate([dummies.astype(np.float64), covariates]), names=names
+        panel.outcome, np.concatenate([dummies.astype(np.float64), covariates]), names=names, functional=weights
     )
     place = np.searchsorted(found, estimated)
     effects = np.zeros(found.size)
     effects[place] = regression.coefficients[: estimated.size]
     path_influence = np.zeros((found.size, panel.n_units))
     path_influence[place] = regression.influence[: estimated.size]
-    average = _average(panel, times, found)
+    average = np.array([weights[times == time].sum() for time in found])
     common = len(panel.starts) == 1 and options.bin_before is None and options.bin_after is None
     observed, counterfactual = _lines(panel, found, effects) if common else (None, None)
     return Fit(
-        att=float(average @ effects),
+        att=float(average @ effects) + regression.functional,
         effects=effects,
         event_times=found,
         periods=found + panel.starts[0] if common else None,
         observed=observed,
         counterfactual=counterfactual,
         fit_rmse=float(np.sqrt(np.mean(effects[found < 0] ** 2))),
-        influence=average @ path_influence,
+        influence=average @ path_influence + regression.functional_influence,
         path_influence=path_influence,
         n_obs=regression.n_obs,
         n_parameters=regression.n_parameters,
@@ -139,16 +141,6 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
             }
         },
     )
-
-
-def _average(panel: Panel, times: Indices, found: Indices) -> Array:
-    """Weights over event times that average the effects as the headline does: by target cell, or by persons."""
-    cells = panel.target & np.isfinite(panel.outcome)
-    weight = np.where(cells, 1.0 if panel.size is None else np.nan_to_num(panel.size), 0.0)
-    average = np.array([weight[times == time].sum() for time in found])
-    if average.sum() <= 0:
-        raise EstimationError("event_study: no treated cell of the window is observed")
-    return np.asarray(average / average.sum())
 
 
 def _lines(panel: Panel, found: Indices, effects: Array) -> tuple[Array, Array]:

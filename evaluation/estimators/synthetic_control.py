@@ -94,21 +94,21 @@ def fit(panel: Panel, options: Options) -> Fit:
     full = panel
     panel, dropped = complete_units(panel, "synthetic_control")
     start = common_start(panel, "synthetic_control")
-    treated, window = target_weights(panel)
+    target = target_weights(panel)
     rows = ~panel.treated
     details: dict[str, object] = {}
     if options.predictors or options.covariates:
-        omega, details = _predictor_weights(panel, options, treated, start)
+        omega, details = _predictor_weights(panel, options, target.units, start)
     else:
         columns = panel.outcome[rows, :start].T
-        target = (treated @ panel.outcome)[:start]
+        line = (target.units @ panel.outcome)[:start]
         if options.demeaned:
-            columns, target = columns - columns.mean(axis=0), target - target.mean()
-        omega = simplex_least_squares(columns, target)
+            columns, line = columns - columns.mean(axis=0), line - line.mean()
+        omega = simplex_least_squares(columns, line)
     controls = np.zeros(panel.n_units)
     controls[rows] = omega
     before = np.where(np.arange(panel.n_periods) < start, 1.0 / start, 0.0) if options.demeaned else None
-    found = contrast(panel.outcome, treated, controls, before, window, start)
+    found = contrast(panel.outcome, target, controls, before, start)
     return Fit(
         att=found.att,
         effects=found.effects,
@@ -135,11 +135,10 @@ def gaps(panel: Panel, options: Options) -> Array:
     if options.predictors or options.covariates:
         raise EstimationError("synthetic_control: with predictors there is no null-imposed fit on all periods")
     rows = ~panel.treated
-    treated, _ = target_weights(panel)
-    columns, target = panel.outcome[rows].T, treated @ panel.outcome
+    columns, line = panel.outcome[rows].T, target_weights(panel).units @ panel.outcome
     if options.demeaned:
-        columns, target = columns - columns.mean(axis=0), target - target.mean()
-    return np.asarray(target - columns @ simplex_least_squares(columns, target))
+        columns, line = columns - columns.mean(axis=0), line - line.mean()
+    return np.asarray(line - columns @ simplex_least_squares(columns, line))
 
 
 def _predictor_weights(panel: Panel, options: Options, treated: Array, start: int) -> tuple[Array, dict[str, object]]:

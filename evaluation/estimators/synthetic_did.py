@@ -67,13 +67,13 @@ def fit(panel: Panel, options: Options) -> Fit:
         raise EstimationError("synthetic_did: only one period before the start; it needs at least two")
     if rows.sum() < 2:
         raise EstimationError("synthetic_did: only one control; it needs at least two")
-    treated, window = target_weights(panel)
+    target = target_weights(panel)
     before = panel.outcome[rows, :start]
     noise = float(np.diff(before, axis=1).std(ddof=1))
-    n_cells = int(panel.treated.sum()) * int((window > 0).sum())
+    n_cells = int(panel.treated.sum()) * int((target.periods > 0).sum())
     zeta = n_cells**0.25 * noise
-    unit_problem = (_centred(before.T), _centred((treated @ panel.outcome)[:start, None])[:, 0], zeta)
-    time_problem = (_centred(before), _centred((panel.outcome[rows] @ window)[:, None])[:, 0], 1e-6 * noise)
+    unit_problem = (_centred(before.T), _centred((target.units @ panel.outcome)[:start, None])[:, 0], zeta)
+    time_problem = (_centred(before), _centred((panel.outcome[rows] @ target.periods)[:, None])[:, 0], 1e-6 * noise)
     solve = _exact if options.stopping == "exact" else _frank_wolfe
     omega = solve(*unit_problem, 1e-5 * noise)
     lambda_ = solve(*time_problem, 1e-5 * noise)
@@ -81,7 +81,7 @@ def fit(panel: Panel, options: Options) -> Fit:
     controls[rows] = omega
     times = np.zeros(panel.n_periods)
     times[:start] = lambda_
-    found = contrast(panel.outcome, treated, controls, times, window, start)
+    found = contrast(panel.outcome, target, controls, times, start)
     return Fit(
         att=found.att,
         effects=found.effects,
@@ -100,9 +100,8 @@ def fit(panel: Panel, options: Options) -> Fit:
 def gaps(panel: Panel, options: Options) -> Array:
     """(periods,) residuals of the unit-weighted fit with intercept on all periods, the null imposed everywhere."""
     rows = ~panel.treated
-    treated, _ = target_weights(panel)
     noise = float(np.diff(panel.outcome[rows], axis=1).std(ddof=1))
-    line = treated @ panel.outcome
+    line = target_weights(panel).units @ panel.outcome
     columns = _centred(panel.outcome[rows].T)
     zeta = int(panel.treated.sum()) ** 0.25 * noise
     omega = _exact(columns, line - line.mean(), zeta, 0.0)

@@ -67,7 +67,7 @@ def _standard_error(fit: Fit, panel: Panel) -> tuple[float, int, float]:
     if fit.influence is None:
         raise EstimationError("cluster: cluster-robust standard errors exist for regressions (did, event_study) only")
     sums = by_cluster(fit.influence, _clusters(panel))
-    count = sums.size
+    count = len(np.unique(_clusters(panel)[np.isfinite(panel.outcome).any(axis=1)]))
     if count < 2:
         raise EstimationError("cluster: only one cluster")
     if fit.n_obs <= fit.n_parameters:

@@ -47,7 +47,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     start, window = _window(panel)
     joint = _question(pipeline, panel, window)
     tested, notes = _suited(joint, level, rng)
-    lower, upper = _invert(tested, fit.att, _reach(fit.effects), 1.0 - level)
+    lower, upper = _invert(joint, tested, fit.att, 1.0 - level, FINE)
     times = fit.effects.size
     path = np.full((3, times), np.nan)
     for index in window if fit.periods is not None else ():
@@ -56,7 +56,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
         tested_alone = _moving_block(single)
         path[2, place] = tested_alone(0.0)
         if 1.0 / single.length <= 1.0 - level + 1e-12:
-            path[:2, place] = _invert(tested_alone, fit.effects[place], _reach(fit.effects), 1.0 - level)
+            path[:2, place] = _invert(single, tested_alone, float(fit.effects[place]), 1.0 - level, COARSE)
     details: dict[str, Value] = {
         "p_moving_block": _moving_block(joint)(0.0),
         "p_independent": _independent(joint, rng)(0.0),
@@ -179,31 +179,45 @@ def _suited(joint: _Question, level: float, rng: Rng) -> tuple[PValue, tuple[Not
     return _independent(joint, rng), (note,)
 
 
-def _reach(effects: Array) -> float:
-    return max(float(np.nanstd(effects)), 1e-3 * float(np.nanmax(np.abs(effects), initial=0.0)), 1e-12)
+FINE, COARSE = 100, 16
+"""Steps in a typical gap: for the headline, and for the interval of a single period."""
+
+REACH = 3
+"""The search ends this many typical gaps beyond the last effect that was not rejected."""
 
 
-def _invert(p_value: PValue, centre: float, step: float, alpha: float) -> tuple[float, float]:
-    """The limits of the effects around `centre` that are not rejected: doubling steps out, then bisection to 1e-6 of a step."""
-    if not math.isfinite(centre) or p_value(centre) <= alpha:
+def _invert(question: _Question, p_value: PValue, centre: float, alpha: float, steps: int) -> tuple[float, float]:
+    """The smallest and largest effect that are not rejected, or NaN where all are.
+
+    The set need not be an interval, so the search walks outward in even steps, past gaps, until nothing was accepted for
+    `REACH` typical gaps; the last change from accepted to rejected is then bisected. A typical gap is the mean gap of the fit
+    with the estimate imposed, so the search moves and scales with the data.
+    """
+    accepted_at = 1e-9 + alpha
+    sizes = _sizes(question, centre)
+    step = float(sizes.mean()) / steps
+    if not (math.isfinite(centre) and step > 0.0):
         return math.nan, math.nan
     limits = []
     for sign in (-1.0, 1.0):
-        inside, distance = 0.0, step
-        while p_value(centre + sign * distance) > alpha:
-            inside, distance = distance, 2.0 * distance
-            if distance > 1e6 * step:
-                inside = math.inf
-                break
-        outside = distance
-        while math.isfinite(inside) and outside - inside > 1e-6 * step:
+        last, here = None, 0
+        while here - (0 if last is None else last) <= REACH * steps and here < 100 * REACH * steps:
+            if p_value(centre + sign * here * step) > accepted_at:
+                last = here
+            here += 1
+        if last is None:
+            limits.append(math.nan)
+            continue
+        inside, outside = float(last), float(last + 1)
+        while outside - inside > 1e-5:
             middle = 0.5 * (inside + outside)
-            if p_value(centre + sign * middle) > alpha:
+            if p_value(centre + sign * middle * step) > accepted_at:
                 inside = middle
             else:
                 outside = middle
-        limits.append(centre + sign * inside)
-    return limits[0], limits[1]
+        limits.append(centre + sign * inside * step)
+    lower, upper = limits
+    return (upper if math.isnan(lower) else lower), (lower if math.isnan(upper) else upper)
 
 
 def unsuited(panel: Panel) -> Note | None:

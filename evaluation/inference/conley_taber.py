@@ -8,6 +8,7 @@ import numpy as np
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
+from evaluation.inference.draws import clusters_of_units
 from evaluation.numerics import target_weights
 from evaluation.panel import Array, Panel
 from evaluation.result import Note
@@ -76,12 +77,15 @@ def _changes(fit: Fit, panel: Panel, rng: Rng) -> tuple[Array, Array]:
         raise EstimationError(
             "conley_taber: it needs difference-in-differences or an event study with one common start, complete data and no covariates"
         )
+    if clusters_of_units(panel):
+        raise EstimationError(
+            "conley_taber: clusters hold several units; use `placebo`, which lets whole clusters stand in"
+        )
     controls = np.flatnonzero(fit.unit_weights > 0)
     # a control enters the estimate as −ω_j (d_j − d̄), so its residual change d_j − d̄ is read off its influence
     own = -fit.influence[controls] / fit.unit_weights[controls]
     paths = -(fit.path_influence[:, controls] / fit.unit_weights[controls]).T
-    weights, _ = target_weights(panel)
-    share = weights[panel.treated]
+    share = target_weights(panel).units[panel.treated]
     if share.size == 1:
         return own, paths
     rows = rng.choice(controls.size, size=(DRAWS, share.size))

@@ -10,7 +10,7 @@ import numpy as np
 
 from evaluation.contracts import Fit, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.panel import Array, Mask, Panel
+from evaluation.panel import Array, Indices, Mask, Panel
 
 MOST_ASSIGNMENTS = 2000
 """With several treated units: all assignments when there are no more than these, else a seeded sample of this many."""
@@ -42,56 +42,92 @@ class Placebos:
         """(assignments,) headline effects."""
         return np.array([fit.att for fit in self.fits])
 
-    def paths(self, times: int) -> Array:
-        """(assignments, times) effects by period; NaN rows where a refit has another number of periods."""
-        rows = [fit.effects if fit.effects.size == times else np.full(times, np.nan) for fit in self.fits]
-        return np.stack(rows)
+    def paths(self, event_times: Indices) -> Array:
+        """(assignments, times) effects at the given event times; NaN where a refit has none there."""
+        paths = np.full((len(self.fits), event_times.size), np.nan)
+        for row, fit in zip(paths, self.fits, strict=True):
+            if np.array_equal(fit.event_times, event_times):
+                row[:] = fit.effects
+            else:
+                place = {int(time): index for index, time in enumerate(fit.event_times)}
+                row[:] = [fit.effects[place[time]] if time in place else np.nan for time in event_times.tolist()]
+        return paths
 
 
 def placebo_fits(pipeline: Pipeline, panel: Panel, rng: Rng) -> Placebos:
     """Refit adjustment and estimator with untreated units in the place of the treated ones.
 
-    The truly treated units are left out of every refit: their outcomes hold the effect.
+    The truly treated units are left out of every refit: their outcomes hold the effect. A stand-in loses the cells that its
+    treated unit lacks. Where treatment was assigned to clusters of several units, whole clusters stand in.
 
     Raises
     ------
     EstimationError
-        Fewer than two controls, or no refit succeeded.
+        Too few controls, no refit succeeded, or a cluster holds treated and untreated units or several starts.
     """
     treated = np.flatnonzero(panel.treated)
-    controls = [int(row) for row in np.flatnonzero(~panel.treated)]
-    if len(controls) < len(treated) + 1:
-        raise EstimationError(
-            f"placebo: {len(controls)} controls are too few to stand in for {len(treated)} treated units"
-        )
-    starts = [int(panel.start[row]) for row in treated]
-    assignments, exhaustive = _assignments(controls, starts, rng)
+    assignments, starts, exhaustive = _assignments(panel, treated, rng)
+    holes = ~np.isfinite(panel.outcome[treated])
     fits: list[Fit] = []
     kept: list[tuple[int, ...]] = []
-    for assignment in assignments:
-        pretended = panel.assign(dict(zip(assignment, starts, strict=True)), without=treated)
+    for rows, first in zip(assignments, starts, strict=True):
+        base = panel
+        if holes.any() and len(rows) == len(treated):
+            outcome = panel.outcome.copy()
+            outcome[list(rows)] = np.where(holes, np.nan, outcome[list(rows)])
+            base = panel.with_outcome(outcome)
         try:
-            fits.append(pipeline(pretended))
+            fits.append(pipeline(base.assign(dict(zip(rows, first, strict=True)), without=treated)))
         except EstimationError:
             continue
-        kept.append(assignment)
+        kept.append(rows)
     if not fits:
         raise EstimationError("placebo: the estimator could not be computed for any control")
     return Placebos(tuple(kept), tuple(fits), len(assignments) - len(kept), exhaustive)
 
 
-def _assignments(controls: list[int], starts: list[int], rng: Rng) -> tuple[list[tuple[int, ...]], bool]:
+def clusters_of_units(panel: Panel) -> bool:
+    """Whether some cluster holds more than one unit."""
+    assert panel.cluster is not None  # set by Panel itself
+    return len(np.unique(panel.cluster)) < panel.n_units
+
+
+def _assignments(panel: Panel, treated: Indices, rng: Rng) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], bool]:
+    """Rows that stand in for the treated ones, their starts, and whether these are all there are."""
+    assert panel.cluster is not None  # set by Panel itself
+    rows_of = {int(code): np.flatnonzero(panel.cluster == code) for code in np.unique(panel.cluster)}
+    blocks = [rows.tolist() for rows in rows_of.values() if not panel.treated[rows].any()]
+    starts: list[int] = []
+    for rows in rows_of.values():
+        if not panel.treated[rows].any():
+            continue
+        if len(set(panel.start[rows].tolist())) > 1:
+            names = ", ".join(panel.units[row] for row in rows[:3])
+            raise EstimationError(f"placebo: the units of one cluster ({names}, ...) do not all start together")
+        starts.append(int(panel.start[rows[0]]))
+    if len(blocks) < len(starts) + 1:
+        what = "control clusters" if clusters_of_units(panel) else "controls"
+        raise EstimationError(f"placebo: {len(blocks)} {what} are too few to stand in for {len(starts)} treated")
+    chosen, exhaustive = _choices(len(blocks), starts, rng)
+    assignments = [tuple(row for block in choice for row in blocks[block]) for choice in chosen]
+    first = [
+        tuple(start for block, start in zip(choice, starts, strict=True) for _ in blocks[block]) for choice in chosen
+    ]
+    return assignments, first, exhaustive
+
+
+def _choices(count: int, starts: list[int], rng: Rng) -> tuple[list[tuple[int, ...]], bool]:
+    """Choices of as many blocks as there are starts: all of them, or a seeded sample."""
     if len(starts) == 1:
-        return [(row,) for row in controls], True
+        return [(block,) for block in range(count)], True
     ordered = len(set(starts)) > 1
-    count = math.perm(len(controls), len(starts)) if ordered else math.comb(len(controls), len(starts))
-    if count <= MOST_ASSIGNMENTS:
+    if (math.perm if ordered else math.comb)(count, len(starts)) <= MOST_ASSIGNMENTS:
         draw = itertools.permutations if ordered else itertools.combinations
-        return [tuple(rows) for rows in draw(controls, len(starts))], True
+        return [tuple(blocks) for blocks in draw(range(count), len(starts))], True
     seen: set[tuple[int, ...]] = set()
     while len(seen) < MOST_ASSIGNMENTS:
-        rows = rng.choice(controls, size=len(starts), replace=False)
-        seen.add(tuple(int(row) for row in (rows if ordered else np.sort(rows))))
+        blocks = rng.choice(count, size=len(starts), replace=False)
+        seen.add(tuple(int(block) for block in (blocks if ordered else np.sort(blocks))))
     return sorted(seen), False
 
 
@@ -108,6 +144,8 @@ def as_large(draws: Array, value: float) -> int:
 
 def rank_p_value(draws: Array, value: float) -> float:
     """The share of all assignments, the true one included, with an effect at least this large: (1 + #) / (1 + n)."""
+    if not math.isfinite(value):
+        return math.nan
     return (1 + as_large(draws, value)) / (1 + draws.size)
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+from typing import cast
+
 import numpy as np
 from scipy.optimize import nnls
 
 from evaluation.contracts import Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
 from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, rank_p_value
-from evaluation.inference.placebo import from_placebos
-from evaluation.numerics import target_weights
+from evaluation.inference.placebo import few_controls, from_placebos
 from evaluation.panel import Array, Panel
-from evaluation.result import Note
+from evaluation.result import Value, numbers
 
 
 def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
@@ -38,32 +41,32 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     """
     fit = pipeline(panel)
     placebos = placebo_fits(pipeline, panel, rng)
-    factors, constant, slope = _factors(placebos, panel)
+    design, own = _designs(placebos, panel)
+    factors, constant, slope = _rescale(design, placebos.effects, own)
     interval = from_placebos(fit, placebos, panel, level, factors)
-    variance = {
+    details = dict(interval.details)
+    details["variance"] = {
         "constant": constant,
         "slope": slope,
         "smallest_factor": float(factors.min()),
         "largest_factor": float(factors.max()),
     }
-    return Interval(
-        std_error=interval.std_error,
-        lower=interval.lower,
-        upper=interval.upper,
-        p_value=interval.p_value,
-        path_std_error=interval.path_std_error,
-        path_lower=interval.path_lower,
-        path_upper=interval.path_upper,
-        path_p_value=interval.path_p_value,
-        notes=interval.notes,
-        details={**interval.details, "variance": {key: float(value) for key, value in variance.items()}},
-    )
+    fits = np.array([np.nan if each.fit_rmse is None else each.fit_rmse for each in placebos.fits])
+    if fit.fit_rmse is not None and np.isfinite(fits).all():
+        # the check of the periods before the start ranks gaps that are rescaled in the same way
+        scaled = fits * _rescale(design, fits, own)[0]
+        details["placebo"] = {
+            **cast("dict[str, Value]", details["placebo"]),
+            "rmspe_pre_scaled": numbers(scaled.tolist()),
+        }
+    return dataclasses.replace(interval, details=details)
 
 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
     placebos = placebo_fits(pipeline, panel, rng)
-    factors, _, _ = _factors(placebos, panel)
+    design, own = _designs(placebos, panel)
+    factors, _, _ = _rescale(design, placebos.effects, own)
     return rank_p_value(placebos.effects * factors, pipeline(panel).att)
 
 
@@ -80,14 +83,23 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     return p_values
 
 
-def _factors(placebos: Placebos, panel: Panel) -> tuple[Array, float, float]:
-    """(assignments,) factors √(v_treated / v_placebo), and the variance function's constant and slope."""
+def _designs(placebos: Placebos, panel: Panel) -> tuple[Array, Array]:
+    """(assignments, 2) and (2,) regressors of the variance, Σ share² and Σ share² × noise, of placebos and of the treated.
+
+    Each average weights its own units as the headline does: by their persons in the window, or equally.
+    """
     noise = _noise(panel)
-    share = target_weights(panel)[0][panel.treated]
-    rows = np.array(placebos.assignments)
-    level = float((share**2).sum())
-    design = np.column_stack([np.full(len(rows), level), (share**2 * noise[rows]).sum(axis=1)])
-    return _rescale(design, placebos.effects, np.array([level, float((share**2) @ noise[panel.treated])]))
+    persons = np.ones(panel.n_units)
+    if panel.size is not None:
+        persons = np.nansum(panel.size[:, panel.target.any(axis=0)], axis=1)
+
+    def row(units: Sequence[int]) -> tuple[float, float]:
+        chosen = np.asarray(units)
+        squares = (persons[chosen] / persons[chosen].sum()) ** 2
+        return float(squares.sum()), float(squares @ noise[chosen])
+
+    own = np.array(row(np.flatnonzero(panel.treated).tolist()))
+    return np.array([row(units) for units in placebos.assignments]), own
 
 
 def _rescale(design: Array, effects: Array, own: Array) -> tuple[Array, float, float]:
@@ -120,7 +132,10 @@ def _noise(panel: Panel) -> Array:
     used[: max(panel.starts)] = True
     used |= panel.target.any(axis=0)
     if panel.noise is not None:
-        return np.asarray(np.nanmean(panel.noise[:, used], axis=1))
+        noise = panel.noise[:, used]
+        if not np.isfinite(noise).any(axis=1).all():
+            raise EstimationError("ferman_pinto: the sampling variance of some unit is never known")
+        return np.asarray(np.nanmean(noise, axis=1))
     if panel.size is None:
         raise EstimationError(
             "ferman_pinto: it needs the persons behind each cell (`size`) or their sampling variance (`noise`)"
@@ -128,17 +143,12 @@ def _noise(panel: Panel) -> Array:
     return np.asarray(np.nanmean(1.0 / np.maximum(panel.size[:, used], 1.0), axis=1))
 
 
-def unsuited(panel: Panel) -> Note | None:
-    """Valid wherever it can be computed."""
-    return None
-
-
 METHOD = Inference(
     name="ferman_pinto",
     summary="placebos rescaled to the treated unit's size by a variance function a + b / size",
     infer=infer,
     test=test,
-    unsuited=unsuited,
+    unsuited=few_controls,
     source="Ferman & Pinto (2019), Review of Economics and Statistics 101(3)",
     test_each=test_each,
 )

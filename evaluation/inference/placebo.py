@@ -58,7 +58,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 def from_placebos(fit: Fit, placebos: Placebos, panel: Panel, level: float, factors: Array) -> Interval:
     """The interval from placebo effects multiplied by `factors` (assignments,): 1 for equally noisy units."""
     draws = placebos.effects * factors
-    paths = placebos.paths(fit.effects.size) * factors[:, None]
+    paths = placebos.paths(fit.event_times) * factors[:, None]
     half = critical_size(draws, level)
     deviation, lower, upper, p_values = path_test(paths, fit.effects, level)
     notes: list[Note] = []
@@ -129,9 +129,10 @@ def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel) -> Value:
     if fit.periods is None or fit.fit_rmse is None:
         return details
     # ratios and gaps are each placebo's own; only the effects above are rescaled (to the treated unit's noise)
-    paths = placebos.paths(fit.effects.size)
+    paths = placebos.paths(fit.event_times)
     window = np.asarray(panel.target.any(axis=0))[fit.periods]
     fits = np.array([np.nan if each.fit_rmse is None else each.fit_rmse for each in placebos.fits])
+    window &= np.isfinite(fit.effects)
     ratios = np.sqrt(np.mean(paths[:, window] ** 2, axis=1)) / np.maximum(np.abs(fits), 1e-300)
     own_ratio = float(np.sqrt(np.mean(fit.effects[window] ** 2)) / max(fit.fit_rmse, 1e-300))
     usual = usual_change(panel, panel.starts[0])
@@ -160,14 +161,30 @@ def usual_change(panel: Panel, start: int) -> float:
     return float(np.nanmedian(changes)) if np.isfinite(changes).any() else 0.0
 
 
-def unsuited(panel: Panel) -> Note | None:
-    """Not valid when sizes differ much: small units have noisier placebos."""
-    if panel.size is None or not panel.treated.any():
+ENOUGH_CONTROLS = 20
+"""With several treated units and fewer controls than this, placebo averages share too many units to be independent draws."""
+
+
+def few_controls(panel: Panel) -> Note | None:
+    """The warning for several treated units and few controls, where the test rejects up to twice as often as it should."""
+    controls = int((~panel.treated).sum())
+    if panel.treated.sum() < 2 or controls >= ENOUGH_CONTROLS:
         return None
+    return Note(
+        "placebo_few_controls",
+        f"Several treated units and only {controls} controls: placebo averages overlap, so p-values are somewhat too small.",
+        {"controls": controls, "enough": ENOUGH_CONTROLS},
+    )
+
+
+def unsuited(panel: Panel) -> Note | None:
+    """Not valid when sizes differ much, because small units have noisier placebos; doubtful with few controls."""
+    if panel.size is None or not panel.treated.any():
+        return few_controls(panel)
     sizes = np.nanmean(panel.size, axis=1)
     spread = float(np.nanmax(sizes) / max(float(np.nanmin(sizes)), 1e-300))
     if spread <= 5.0:
-        return None
+        return few_controls(panel)
     return Note(
         "placebo_unequal_sizes",
         f"The largest unit has {spread:.0f} times the persons of the smallest: small units have noisier placebos, which "

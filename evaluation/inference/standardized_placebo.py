@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import cast
+
 import numpy as np
+from scipy.special import ndtri
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
 from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
-from evaluation.inference.placebo import PERFECT, from_placebos, unsuited, usual_change
+from evaluation.inference.placebo import PERFECT, few_controls, from_placebos, usual_change
 from evaluation.numerics import common_start
 from evaluation.panel import Array, Panel
+from evaluation.result import Value
 
 
 def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
@@ -27,7 +32,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     Returns
     -------
     Interval
-        As `placebo`, of rescaled placebos.
+        As `placebo`, of rescaled placebos; `std_error` is half the interval over the normal quantile.
 
     Raises
     ------
@@ -41,7 +46,13 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     """
     fit = pipeline(panel)
     placebos = placebo_fits(pipeline, panel, rng)
-    return from_placebos(fit, placebos, panel, level, _factors(fit, placebos, panel))
+    interval = from_placebos(fit, placebos, panel, level, _factors(fit, placebos, panel))
+    # perfectly matched placebos are stretched without bound, so a standard deviation of the rescaled ones means nothing:
+    # the standard error is the one whose normal interval is as wide, and the spread that checks use is the raw one
+    half = 0.5 * (interval.upper - interval.lower)
+    details = dict(interval.details)
+    details["placebo"] = {**cast("dict[str, Value]", details["placebo"]), "sd": float(placebos.effects.std())}
+    return dataclasses.replace(interval, std_error=half / float(ndtri(0.5 + level / 2.0)), details=details)
 
 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
@@ -79,7 +90,7 @@ METHOD = Inference(
     summary="placebos measured against how well each unit was matched before the start (the post/pre ratio)",
     infer=infer,
     test=test,
-    unsuited=unsuited,
+    unsuited=few_controls,
     source="Abadie, Diamond & Hainmueller (2010), Journal of the American Statistical Association 105(490), section 3.4",
     test_each=test_each,
 )

@@ -102,3 +102,10 @@ def test_proposition_99_as_published():
     theirs = golden.value("synthdid/prop99/published")["did"]
     ours = evaluation.estimate(golden.prop99(), "did", inference="placebo")
     assert round(ours.effect, 1) == theirs["estimate"]
+
+
+def test_unit_trends_std_error_equals_fixest():
+    """The slopes of the units are counted in the small-sample factor (fixest: K = 1 + 9 years + 22 slopes = 32)."""
+    theirs = golden.value("fixest/ezunem/twfe_city_trends")["coef"]["ez"]
+    ours = evaluation.estimate(golden.ezunem(), "did", inference="cluster", unit_trends=True)
+    golden.assert_close(ours.std_error, theirs["se"], 1e-7)

@@ -46,3 +46,21 @@ def test_direction_needs_an_interval_that_leaves_zero_out():
     assert judge(replace(BASE, effect=-2.0, lower=-3.0, upper=-1.0), (), ()).direction == "lower"
     assert judge(replace(BASE, lower=-0.1), (), ()).direction == "unclear"
     assert judge(replace(BASE, lower=None, upper=None), (), ()).direction == "unclear"
+
+
+def test_what_could_not_be_tested_never_raises_the_level():
+    assert level(pre_trends="not_run", placebo_in_time="not_run") == 2
+    assert level(pre_trends="not_run", placebo_in_time="passed") == 3
+    assert judge(BASE, (), (), ["synthetic_control"]).level == 2
+    other = replace(BASE, method="event_study")
+    assert judge(BASE, (other,), (), ["synthetic_control"]).level == 3
+    assert "methods_agree" not in {note.code for note in judge(BASE, (other,), (), ["synthetic_control"]).reasons}
+
+
+def test_nothing_is_drawn_from_an_interval_that_is_not_valid():
+    verdict = judge(replace(BASE, notes=(Note("cluster_few_treated", "not valid"),)), (), ())
+    assert (verdict.direction, verdict.ruled_out_above, verdict.detectable) == ("unclear", None, None)
+
+
+def test_clusters_count_as_one_treated_each():
+    assert judge(replace(BASE, n_treated=30, details={"treated_clusters": 2}), (), ()).possible == 3

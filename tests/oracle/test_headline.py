@@ -1,0 +1,46 @@
+"""The headline weights treated cells by persons whichever way it is computed, and conformal sets are found whole."""
+
+import numpy as np
+import pytest
+
+import evaluation
+from evaluation.estimators import ESTIMATORS
+from tests.oracle import twins
+from tests.oracle.panels import factor_outcome, make_panel
+from tests.oracle.test_against_twins import null_imposed_residuals
+
+DID = ESTIMATORS["did"]
+
+
+def test_a_missing_control_cell_does_not_change_the_weighting_of_the_window():
+    """did: complete data weigh the window by persons, the regression route weighs it equally."""
+    outcome, size = factor_outcome(1), np.random.default_rng(0).integers(100, 9000, (12, 14)).astype(float)
+    holed = outcome.copy()
+    holed[7, 2] = np.nan
+    whole, broken = (DID.fit(make_panel(values, {3: 9}, size=size), DID.options()).att for values in (outcome, holed))
+    assert broken == pytest.approx(whole, abs=0.01)
+
+
+def test_several_treated_units_are_weighted_by_persons_cell_by_cell():
+    """target_weights() is the product of a unit and a period weight; with unequal growth of sizes that is not the cell weight."""
+    outcome, size = factor_outcome(1), np.random.default_rng(0).integers(100, 9000, (12, 14)).astype(float)
+    panel = make_panel(outcome, {3: 9, 4: 9, 5: 9}, size=size)
+    controls = np.delete(outcome, [3, 4, 5], axis=0)
+    effects = outcome - outcome[:, :9].mean(axis=1, keepdims=True) - (controls.mean(axis=0) - controls[:, :9].mean())
+    weights = size * panel.target
+    assert DID.fit(panel, DID.options()).att == pytest.approx((weights * effects).sum() / weights.sum(), abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_conformal_interval_holds_every_effect_that_is_not_rejected(seed):
+    """conformal.py: doubling steps out from the estimate jump over, or stop before, parts of a region with gaps."""
+    outcome = factor_outcome(seed, 10, 26)
+    ours = evaluation.estimate(make_panel(outcome, {3: 18}), "did", inference="conformal", level=0.9)
+
+    def p_value(effect):
+        moved = outcome.copy()
+        moved[3, 18:] -= effect
+        return twins.conformal_p_value(null_imposed_residuals("did", moved, 3), 8)
+
+    lower, upper = twins.interval_by_grid(p_value, 0.9, ours.effect - 8, ours.effect + 8, 1601)
+    assert (ours.lower, ours.upper) == pytest.approx((lower, upper), abs=0.011)
