@@ -6,9 +6,10 @@ used, so that `--help` is quick and `--check` needs nothing that draws.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,9 +17,9 @@ import click
 
 from evaluation._version import __version__
 from evaluation.errors import EvaluationError, Problem, StrictError, UsageError, did_you_mean
+from evaluation.shown import escaped
 
 if TYPE_CHECKING:
-    from evaluation.result import Result
     from evaluation.spec.loaded import LoadedSpec
 
 HELP = """\
@@ -58,6 +59,8 @@ exit codes
 Progress goes to standard error, the answer to standard output; NO_COLOR is obeyed."""
 
 LANGUAGES = ("da", "en")
+MOST_SHOWN = 50
+"""Problems shown of one run; more would only scroll the first ones away."""
 
 # what may stand beside each thing the command can do
 _ALLOWED = {
@@ -71,10 +74,6 @@ _ALLOWED = {
     "version": set(),
     "help": None,
 }
-
-
-class _Interrupted(KeyboardInterrupt):
-    """Stopped by the user at a point where something may have been written."""
 
 
 @click.command(add_help_option=False)
@@ -128,16 +127,13 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with command.make_context("evaluate", list(arguments)) as context:
             code: int = command.invoke(context)
-        sys.stdout.flush()
         return code
     except click.UsageError as error:
         return _failed(UsageError(_usage(error)), spec)
     except EvaluationError as error:
         return _failed(error, spec)
     except BrokenPipeError:
-        # whoever was reading has read enough; Python would complain when it flushes at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0  # whoever was reading has read enough
     except KeyboardInterrupt as error:
         _tell(str(error) or "interrupted; nothing was written")
         return 130
@@ -208,18 +204,28 @@ def _evaluate(path: str, given: dict[str, Any]) -> int:
     loaded = flow.load_spec(path)
     languages = _languages(given, loaded.spec.languages)
     seed = int(given["seed"]) if "seed" in given else None
-    result = flow.evaluate(loaded, progress=_progress(given), seed=seed)
-    folder = Path(given.get("output", "reports"))
-    written = _written(result, folder, loaded.name, given, languages)
+    folder, inputs = Path(given.get("output", "reports")), flow.inputs_of(loaded)
+    with _writing(folder):
+        flow.check_places(
+            folder,
+            loaded.name,
+            available=loaded.spec.languages,
+            languages=languages,
+            inputs=inputs,
+            force="force" in given,
+        )
+    result = flow.evaluate(loaded, progress=_progress(given), seed=seed, pages=True)
+    with _writing(folder):
+        written = flow.write(result, folder, loaded.name, force="force" in given, languages=languages, inputs=inputs)
     try:
         if "json" in given:
             from evaluation.result import to_json
 
-            click.echo(to_json(result).encode(), nl=False)
+            _out(to_json(result).encode())
         else:
             _answer(flow.sentences(result, (languages or result.languages)[0]), written)
     except KeyboardInterrupt:
-        raise _Interrupted(f"interrupted, after everything was written to {folder}") from None
+        raise KeyboardInterrupt(f"interrupted, after everything was written to {folder}") from None
     failed = [check.id for check in result.checks if check.status == "failed"]
     if failed and "strict" in given:
         raise StrictError(*(f"check '{name}' failed" for name in failed))
@@ -233,31 +239,20 @@ def _check(path: str, given: dict[str, Any]) -> int:
     _languages(given, loaded.spec.languages)
     for stage, text in (("Spec", _spec_line(path, loaded)), *flow.plan(loaded)):
         _print(_line(stage, text, sys.stdout))
-    return _print(f"\n{path} is in order; nothing was written")
+    return _print(f"\n{escaped(path)} is in order; nothing was written")
 
 
 def _render(given: dict[str, Any]) -> int:
+    from evaluation import run as flow
+
     path = Path(given["render"])
-    result = _read_result(path)
+    result = flow.read_result(path)
     languages = _languages(given, result.languages)
-    written = _written(result, Path(given.get("output", path.parent)), path.stem, given, languages)
+    folder = Path(given.get("output", path.parent))
+    with _writing(folder):
+        written = flow.write(result, folder, path.stem, force="force" in given, languages=languages)
     _pages(written)
     return 0
-
-
-def _read_result(path: Path) -> Result:
-    from evaluation.result import from_json
-
-    try:
-        return from_json(path.read_bytes())
-    except FileNotFoundError:
-        beside = sorted(each.name for each in path.parent.glob("*.json")) if path.parent.is_dir() else []
-        raise UsageError(f"{path}: there is no such file{did_you_mean(path.name, beside)}") from None
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({_reason(error)})") from None
-    except ValueError:
-        what = f"this is not a result that evaluate {__version__} wrote"
-        raise UsageError(f"{path}: {what}; --render takes the NAME.json of an earlier run") from None
 
 
 def _languages(given: dict[str, Any], available: Sequence[str]) -> tuple[str, ...] | None:
@@ -271,17 +266,12 @@ def _languages(given: dict[str, Any], available: Sequence[str]) -> tuple[str, ..
     return (language,)
 
 
-def _written(
-    result: Result, folder: Path, name: str, given: dict[str, Any], languages: tuple[str, ...] | None
-) -> tuple[Path, ...]:
-    from evaluation import run as flow
-
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
     try:
-        return flow.write(result, folder, name, force="force" in given, languages=languages)
+        yield
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written to ({_reason(error)}); --output DIR writes elsewhere") from None
-    except KeyboardInterrupt:
-        raise _Interrupted(f"interrupted while writing; some files in {folder} may be from before") from None
 
 
 def _methods(words: tuple[str, ...]) -> int:
@@ -297,8 +287,7 @@ def _schema() -> int:
     from evaluation import run as flow
     from evaluation.spec.schema import schema_text
 
-    click.echo(schema_text(flow.catalogue()).encode(), nl=False)
-    return 0
+    return _out(schema_text(flow.catalogue()).encode())
 
 
 def _init(given: dict[str, Any]) -> int:
@@ -309,9 +298,10 @@ def _init(given: dict[str, Any]) -> int:
     except OSError as error:
         raise UsageError(f"{given['init']}: cannot be written ({_reason(error)})") from None
     if "quiet" not in given:
-        _print(f"{spec}   a commented spec\n{data}   made-up numbers for it to run on\n")
-        _print(f"next: `evaluate {spec}` runs it as it stands; then put your own data and units in, and")
-        _print(f"`evaluate {spec} --check` says what it would do with them")
+        name = escaped(str(spec))
+        _print(f"{name}   a commented spec\n{escaped(str(data))}   made-up numbers for it to run on\n")
+        _print(f"next: `evaluate {name}` runs it as it stands; then put your own data and units in, and")
+        _print(f"`evaluate {name} --check` says what it would do with them")
     return 0
 
 
@@ -324,24 +314,50 @@ def _simulate(given: dict[str, Any]) -> int:
 
 
 def _print(text: str) -> int:
-    click.echo(text)
+    return _out(f"{text}\n")
+
+
+def _out(content: str | bytes) -> int:
+    """Standard output: the answer, so that one that cannot be given is an error."""
+    if sys.stdout is None:
+        raise UsageError("standard output is closed, so there is nowhere to write the answer")
+    try:
+        click.echo(content, nl=False)
+    except BrokenPipeError:
+        _abandon(sys.stdout)
+        raise
+    except OSError as error:
+        _abandon(sys.stdout)
+        raise UsageError(f"standard output cannot be written to ({_reason(error)})") from None
     return 0
 
 
 def _tell(text: str) -> None:
-    click.echo(text, err=True)
+    """Standard error: nobody may be listening, and the work goes on all the same."""
+    if sys.stderr is None:
+        return
+    try:
+        click.echo(text, err=True)
+    except (OSError, ValueError):
+        _abandon(sys.stderr)
+
+
+def _abandon(stream: Any) -> None:
+    """Let what is still waiting in a broken stream go nowhere; Python would complain about it at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _answer(sentences: Iterable[str], written: Sequence[Path]) -> None:
     for sentence in sentences:
-        _print(sentence)
+        _print(escaped(sentence))
     _pages(written)
 
 
 def _pages(written: Sequence[Path]) -> None:
     for path in written:
         if path.suffix == ".html":
-            _print(f"{path}   one file, opens offline")
+            _print(f"{escaped(str(path))}   one file, opens offline")
 
 
 def _progress(given: dict[str, Any]) -> Callable[[str, str], None] | None:
@@ -351,7 +367,7 @@ def _progress(given: dict[str, Any]) -> Callable[[str, str], None] | None:
 
 
 def _line(stage: str, text: str, stream: Any) -> str:
-    return _styled(f"{stage:<10}", stream, bold=True) + f" {text}"
+    return _styled(f"{stage:<10}", stream, bold=True) + f" {escaped(text)}"
 
 
 def _spec_line(path: str, loaded: LoadedSpec) -> str:
@@ -363,18 +379,24 @@ def _spec_line(path: str, loaded: LoadedSpec) -> str:
 
 def _failed(error: EvaluationError, spec: str) -> int:
     """Each problem with its place and line, then how many there are, then what to do in general."""
-    for problem in error.problems:
+    for problem in error.problems[:MOST_SHOWN]:
         _tell(_shown(problem) + "\n")
+    if len(error.problems) > MOST_SHOWN:
+        rest = len(error.problems) - MOST_SHOWN
+        _tell(f"and {rest:,} more problem{'s' if rest > 1 else ''}\n")
     if len(error.problems) > 1:
-        _tell(f"{len(error.problems)} problems" + (f" in {spec}" if spec and not isinstance(error, UsageError) else ""))
+        _tell(
+            f"{len(error.problems)} problems"
+            + (f" in {escaped(spec)}" if spec and not isinstance(error, UsageError) else "")
+        )
     _tell(error.advice)
     return error.exit_code
 
 
 def _shown(problem: Problem) -> str:
-    where = _styled(f"{problem.where}:", sys.stderr, bold=True) + " " if problem.where else ""
-    quote = "\n" + _styled(problem.quote, sys.stderr, dim=True) if problem.quote else ""
-    return f"{where}{problem.what}{quote}"
+    where = _styled(f"{escaped(problem.where)}:", sys.stderr, bold=True) + " " if problem.where else ""
+    quote = "\n" + _styled(escaped(problem.quote), sys.stderr, dim=True) if problem.quote else ""
+    return f"{where}{escaped(problem.what)}{quote}"
 
 
 def _unforeseen(error: Exception) -> int:
@@ -401,14 +423,14 @@ def _reason(error: OSError) -> str:
 
 def _styled(text: str, stream: Any, **style: bool) -> str:
     """Bold and dim on a terminal, plain text everywhere else."""
-    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or stream is None or not stream.isatty()
     return text if plain else click.style(text, **style)
 
 
 def _width() -> int:
     import shutil
 
-    return max(60, min(110, shutil.get_terminal_size((100, 24)).columns)) if sys.stdout.isatty() else 100
+    return max(60, min(110, shutil.get_terminal_size((100, 24)).columns)) if sys.stdout and sys.stdout.isatty() else 100
 
 
 if __name__ == "__main__":

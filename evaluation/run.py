@@ -38,7 +38,11 @@ def load_spec(path: str | Path) -> LoadedSpec:
 
 
 def evaluate(
-    spec_or_path: LoadedSpec | str | Path, *, progress: Progress | None = None, seed: int | None = None
+    spec_or_path: LoadedSpec | str | Path,
+    *,
+    progress: Progress | None = None,
+    seed: int | None = None,
+    pages: bool = False,
 ) -> Result:
     """Run a whole evaluation.
 
@@ -50,6 +54,8 @@ def evaluate(
         Called with a stage and a line of text as the run goes on.
     seed : int, optional
         Instead of the spec's.
+    pages : bool
+        Pages will be written afterwards: what draws their figures starts in a process of its own while this one computes.
 
     Raises
     ------
@@ -66,6 +72,11 @@ def evaluate(
     if seed is not None:
         loaded = replace(loaded, spec=loaded.spec.model_copy(update={"seed": seed}))
     spec, say = loaded.spec, progress or (lambda stage, text: None)
+    judge_publication(loaded)
+    if pages:
+        from evaluation.report import converter
+
+        converter.start()
     say(
         "Spec",
         f"{loaded.path.name}, {_count(1 + len(spec.estimator), 'estimator')}, {_count(len(catalogue().checks), 'check')}",
@@ -87,7 +98,7 @@ def evaluate(
             (LadderRung(headline.adjust, headline.effect, headline.lower, headline.upper, headline.p_value, 0.0),),
         ),
         checks=checks,
-        verdict=judge(headline, study.estimates, checks),
+        verdict=judge(headline, study.estimates, checks, [each.name for each in failures]),
         provenance=provenance.record(loaded, prepared.inputs, defaults_used(spec)),
         disclosure=Disclosure(spec.data.public, spec.disclosure.minimum, spec.disclosure.round),
         flow=prepared.flow,
@@ -175,6 +186,17 @@ def _small_units(panel: Panel, minimum: int) -> tuple[str, ...]:
     return tuple(name for name, small in zip(panel.units, below, strict=True) if small)
 
 
+def judge_publication(loaded: LoadedSpec) -> None:
+    """Refuse, before anything is computed, data of which it is not known whether they may be published."""
+    from evaluation.errors import DisclosureError
+
+    data = loaded.spec.data
+    if not data.public and data.size is None:
+        what = "the data are not said to be public, and no column says how many persons are behind each cell; write "
+        remedy = "`public = true` if they are published statistics, or name that column as `size`"
+        raise DisclosureError(loaded.locator.problem(("data",), what + remedy, at="key"))
+
+
 def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     """What a run would do, for `--check`: reads the data, fits each estimator once, and estimates how long it takes."""
     import time
@@ -183,10 +205,11 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     from evaluation.study import choose_inference, make_pipeline
 
     spec = loaded.spec
+    judge_publication(loaded)
     prepared = prepare(loaded)
     lines = [("Data", data_line(prepared))]
     controls = prepared.panel.n_units - int(prepared.panel.treated.sum())
-    seconds = 3.0  # imports, pages and figures
+    seconds = 2.0  # imports, pages and figures
     tables = [("Headline", spec.headline.method, spec.headline.options, spec.inference.method)]
     tables += [
         ("Estimator", table.name, table.options, table.inference or spec.inference.method) for table in spec.estimator
@@ -194,14 +217,16 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     for stage, name, options, inference in tables:
         pipeline = make_pipeline(name, spec.cycle.adjust, _options(options, spec.data.outcome))
         chosen = choose_inference(pipeline, prepared.panel, inference)
-        started = time.perf_counter()
         try:
+            pipeline(prepared.panel)
+            # the first fit also imports what it needs; the second takes as long as every further one
+            started = time.perf_counter()
             pipeline(prepared.panel)
         except EstimationError as error:
             lines.append((stage, f"{name} cannot be computed: {error.problems[0].what}"))
             continue
-        # placebos, checks and placebos in time refit about three times per control
-        seconds += 3.0 * controls * (time.perf_counter() - started)
+        # the inference refits once per control, and the checks look at the headline about twice as often again
+        seconds += (3.0 if stage == "Headline" else 1.0) * controls * (time.perf_counter() - started)
         lines.append((stage, f"{name}, inference {chosen.name}"))
     lines.append(("Checks", ", ".join(catalogue().checks)))
     lines.append(("Time", f"about {max(1, round(seconds))} s"))
@@ -228,13 +253,40 @@ def sentences(result: Result, language: str) -> list[str]:
     return answer(result, language)
 
 
+def inputs_of(loaded: LoadedSpec) -> tuple[Path, ...]:
+    """What a run of this spec reads: the spec and the data files that are there."""
+    from evaluation.readers import files_of
+
+    return (loaded.path, *files_of(loaded.folder / loaded.spec.data.path))
+
+
+def check_places(folder: Path, name: str, **keywords: Any) -> None:
+    """Refuse places that may not be written to; see `evaluation.output.check_places`."""
+    from evaluation import output
+
+    output.check_places(folder, name, **keywords)
+
+
+def read_result(path: Path) -> Result:
+    """Read a Result back from its file; see `evaluation.output.read_result`."""
+    from evaluation import output
+
+    return output.read_result(path)
+
+
 def write(
-    result: Result, folder: Path, name: str, *, force: bool = False, languages: tuple[str, ...] | None = None
+    result: Result,
+    folder: Path,
+    name: str,
+    *,
+    force: bool = False,
+    languages: tuple[str, ...] | None = None,
+    inputs: tuple[Path, ...] = (),
 ) -> tuple[Path, ...]:
     """Write pages, JSON and CSV files; see `evaluation.output.write`."""
     from evaluation import output
 
-    return output.write(result, folder, name, force=force, languages=languages)
+    return output.write(result, folder, name, force=force, languages=languages, inputs=inputs)
 
 
 def _count(number: int, noun: str) -> str:

@@ -12,7 +12,7 @@ from evaluation.readers import columnar, delimited, excel, statistical
 from evaluation.readers.table import Format, Read, Settings, Table, UnreadableError
 from evaluation.result import FlowStep, InputFile, Note
 
-__all__ = ["FORMATS", "Settings", "Table", "UnreadableError", "read_table"]
+__all__ = ["FORMATS", "Settings", "Table", "UnreadableError", "files_of", "read_table"]
 
 FORMATS: dict[str, Format] = {
     "csv": Format((".csv", ".txt", ".tsv", ".tab"), "text with one row per line", delimited.read),
@@ -59,6 +59,14 @@ def read_table(path: str | Path, settings: Settings | None = None) -> Table:
             )
         )
     return _joined(reads, inputs)
+
+
+def files_of(path: Path) -> tuple[Path, ...]:
+    """The files that a path or glob names, none when there are none."""
+    try:
+        return tuple(_files(path))
+    except (UnreadableError, OSError, ValueError):
+        return ()
 
 
 def _files(path: Path) -> list[Path]:

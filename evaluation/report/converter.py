@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -32,6 +33,8 @@ for line in sys.stdin.buffer:
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\\n")
         sys.stdout.buffer.flush()
 """
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 # text and an axis, so that fonts and number formats are loaded too
 FIRST: dict[str, Any] = {
@@ -60,6 +63,11 @@ class Helper:
         return b""
 
 
+def start() -> None:
+    """Start the helper, which takes most of a second, without waiting for it."""
+    _helper()
+
+
 def warm_up(version: str) -> None:
     """Start the helper and give it a first figure to draw, without waiting for it."""
     helper = _helper()
@@ -75,6 +83,7 @@ def convert(request: dict[str, Any]) -> str:
     RuntimeError
         The converter refused the specification.
     """
+    request = {**request, "vl_spec": _printable(request["vl_spec"])}
     helper = _helper()
     answer = b"" if helper is None else helper.ask(request)
     if not answer:
@@ -83,6 +92,15 @@ def convert(request: dict[str, Any]) -> str:
     if "error" in told:
         raise RuntimeError(told["error"])
     return told["svg"]
+
+
+def _printable(value: Any) -> Any:
+    """The specification without the characters that XML has no place for: the converter's whole process dies of them."""
+    if isinstance(value, str):
+        return _UNPRINTABLE.sub("", value)
+    if isinstance(value, dict):
+        return {_printable(key): _printable(each) for key, each in value.items()}
+    return [_printable(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _here(request: dict[str, Any]) -> str:

@@ -13,7 +13,19 @@ from evaluation.result import Estimate, Result, Value
 _ESTIMATE = (
     "effect", "std_error", "lower", "upper", "level", "p_value", "baseline", "percent", "n_units", "n_treated", "n_periods",
 )  # fmt: skip
+_TABLES = frozenset(
+    {
+        "estimates.csv", "effects_by_period.csv", "weights.csv", "checks.csv", "cycle_ladder.csv", "flow.csv",
+        "placebos.csv", "placebo_gaps.csv",
+    }
+)  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PERIOD = ("period", "event_time", "effect", "std_error", "lower", "upper", "p_value", "observed", "counterfactual")
+
+
+def is_table(name: str) -> bool:
+    """Whether a file of this name may be one of the tables."""
+    return name in _TABLES or (name.startswith("check_") and name.endswith(".csv"))
 
 
 def csv_files(result: Result) -> dict[str, str]:
@@ -105,4 +117,7 @@ def _cell(value: object) -> str:
     """A number with ten significant digits: more would only be the last bits of one machine's arithmetic."""
     if value is None:
         return ""
+    if isinstance(value, str):
+        # a spreadsheet would compute a text that begins like a formula; with an apostrophe before it, it stays a text
+        return f"'{value}" if value.startswith(_FORMULA) else value
     return f"{value:.10g}" if isinstance(value, float) else str(value)

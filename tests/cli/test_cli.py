@@ -232,6 +232,31 @@ def test_a_file_that_is_no_result_is_not_rendered(evaluate: Any) -> None:
 
 
 @needs_pages
+def test_a_result_that_no_run_can_have_written_is_refused(evaluate: Any, jobs: str) -> None:
+    assert evaluate(jobs, "--quiet").code == 0
+    text = Path("reports/jobs.json").read_text(encoding="utf-8")
+    page = Path("reports/jobs.html").read_bytes()
+    effect = re.search(r'"effect": ?[-0-9.e]+', text)
+    level = re.search(r'"level": ?[0-9.]+', text)
+    languages = re.search(r'"languages": ?\[\s*"en"', text)
+    assert effect
+    assert level
+    assert languages
+    for old, new, said in (
+        (effect[0], '"effect": NaN', "it holds a number that is infinite or not a number"),
+        (effect[0], '"effect": 1e999', "it holds a number that is infinite or not a number"),
+        (level[0], '"level": 95.0', "is 95, not between 0.5 and 1"),
+        (languages[0], '"languages": ["xx"', "its languages must be of da and en, each once"),
+        (languages[0], '"languages": ["da", "en"', "title and question must have a text in each of its languages"),
+    ):
+        Path("reports/jobs.json").write_text(text.replace(old, new, 1), encoding="utf-8")
+        told = evaluate("--render", "reports/jobs.json")
+        assert told.code == 2
+        assert said in told.err
+        assert Path("reports/jobs.html").read_bytes() == page
+
+
+@needs_pages
 def test_strict_fails_after_the_report_was_written(evaluate: Any, jobs: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(flow, "_checks", lambda study, say: ((CheckResult("pre_trends", "failed"),), ()))
     assert evaluate(jobs).code == 0
@@ -303,7 +328,7 @@ def test_an_interrupt_says_what_was_written(evaluate: Any, jobs: str, monkeypatc
         assert (said.code, said.err) == (130, "interrupted; nothing was written\n")
     monkeypatch.setattr(flow, "write", stop)
     said = evaluate(jobs, "--quiet")
-    assert (said.code, said.err) == (130, "interrupted while writing; some files in reports may be from before\n")
+    assert (said.code, said.err) == (130, "interrupted; nothing was written\n")
 
 
 # ---- the true command
