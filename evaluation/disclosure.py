@@ -65,6 +65,10 @@ def protect(
         headline=_estimate(result.headline, hidden),
         estimates=tuple(_estimate(each, hidden) for each in result.estimates),
         checks=tuple(_check(each, hidden) for each in result.checks),
+        failures=tuple(
+            replace(each, problems=tuple(_blotted(text, hidden) for text in each.problems)) for each in result.failures
+        ),
+        flow=tuple(replace(step, facts=_blotted_facts(step.facts, hidden)) for step in result.flow),
         disclosure=Disclosure(False, minimum, base, len(hidden), tuple(actions)),
     )
 
@@ -88,16 +92,18 @@ def _check(check: CheckResult, hidden: frozenset[str]) -> CheckResult:
 
 def _note(note: Note, hidden: frozenset[str]) -> Note:
     """The note with hidden names blotted out of its text and its facts."""
+    return Note(note.code, _blotted(note.text, hidden), _blotted_facts(note.facts, hidden))
 
-    def blot(text: str) -> str:
-        for name in sorted(hidden, key=len, reverse=True):
-            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", HIDDEN, text)
-        return text
 
-    facts: dict[str, Value] = {
-        key: blot(value) if isinstance(value, str) else value for key, value in note.facts.items()
-    }
-    return Note(note.code, blot(note.text), facts)
+def _blotted_facts(facts: dict[str, Value], hidden: frozenset[str]) -> dict[str, Value]:
+    return {key: _blotted(value, hidden) if isinstance(value, str) else value for key, value in facts.items()}
+
+
+def _blotted(text: str, hidden: frozenset[str]) -> str:
+    """The text with every hidden name that stands as a word of its own replaced."""
+    for name in sorted(hidden, key=len, reverse=True):
+        text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", HIDDEN, text)
+    return text
 
 
 PER_UNIT = frozenset({"units", "effects", "ratios", "rmspe_pre", "rmspe_pre_scaled", "gaps", "weights"})

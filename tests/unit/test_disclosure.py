@@ -52,6 +52,17 @@ def test_a_small_unit_is_named_nowhere(tmp_path):
     assert len(placebo["units"]) == len(placebo["effects"]) == len(placebo["gaps"]) == 24
 
 
+def test_remarks_do_not_name_it_either(tmp_path):
+    path = write(tmp_path)
+    rows = (tmp_path / "data.csv").read_text().splitlines()
+    (tmp_path / "data.csv").write_text("\n".join(row for row in rows if not row.startswith("Lilleby,2016")))
+    result = evaluate(path)
+    text = json.loads(to_json(result))
+    text.pop("provenance")
+    assert any(note.code == "incomplete_units_dropped" for note in result.headline.notes)
+    assert "Lilleby" not in json.dumps(text, ensure_ascii=False)
+
+
 def test_a_small_treated_unit_is_refused(tmp_path):
     with pytest.raises(DisclosureError, match="rests on fewer than 5 persons"):
         evaluate(write(tmp_path, treated_persons=4))
