@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from evaluation.result import CheckResult, Estimate, Result, Value
+from evaluation.result import CheckResult, Estimate, Note, Result, Value
+from evaluation.verdict import INVALID_NOTES
 
 Frequency = Literal["year", "quarter", "month"]
-Agreement = Literal["one", "same", "same_way", "inside", "outside", "disagree"]
+Agreement = Literal["one", "same", "same_way", "inside", "outside", "disagree", "way", "sides"]
 
 SCALED = frozenset({"standardized_placebo"})
 """Inferences whose placebo effects are measured against the fit before the start, not in plain outcome units."""
+
+RANKED = frozenset({"placebo", "ferman_pinto", "standardized_placebo"})
+"""Inferences that rank the treated among placebos: at most the promised share stands out, by construction."""
+
+DRAWN = 150
+MOST_DRAWN = 300
+"""More placebos than this are thinned to `DRAWN` on the page; the file holds all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,53 @@ def placebos(estimate: Estimate) -> Placebos | None:
     )
 
 
+def invalid(estimate: Estimate) -> Note | None:
+    """The remark that makes an estimate's interval not valid in this design, or None."""
+    return next((note for note in estimate.notes if note.code in INVALID_NOTES), None)
+
+
+def valid(result: Result) -> bool:
+    """Whether there is an interval of the headline that may be asserted."""
+    headline = result.headline
+    return headline.lower is not None and headline.upper is not None and invalid(headline) is None
+
+
+def readable(result: Result) -> Result:
+    """The Result with as many decimals as it takes to write the effect and its interval with two significant digits.
+
+    Only where they would round to nothing with those of the spec. An effect far smaller than its interval needs none.
+    """
+    headline, decimals = result.headline, result.design.decimals
+    effect = abs(headline.effect)
+    sizes = [effect]
+    if headline.lower is not None and headline.upper is not None:
+        half = (headline.upper - headline.lower) / 2
+        sizes = [half, effect if effect > 0.01 * half else half]
+    smallest = min((size for size in sizes if size > 0 and math.isfinite(size)), default=math.inf)
+    if smallest >= 0.5 * 10.0**-decimals:
+        return result
+    needed = min(1 - math.floor(math.log10(smallest)), 12)
+    return replace(result, design=replace(result.design, decimals=max(decimals, needed)))
+
+
+def starts(result: Result) -> tuple[str, ...]:
+    """Every start of the programme: one, or those of the units treated at different times."""
+    return texts(result.headline.details.get("starts")) or (result.design.start,)
+
+
+def several_starts(result: Result) -> bool:
+    """Whether units started at different times."""
+    return len(starts(result)) > 1 or any(not one.period for one in result.headline.path)
+
+
+def thinned(sizes: Sequence[float]) -> tuple[int, ...]:
+    """The places of those that are drawn: all, or where there are very many some, evenly spaced by size."""
+    if len(sizes) <= MOST_DRAWN:
+        return tuple(range(len(sizes)))
+    order = sorted(range(len(sizes)), key=lambda index: (sizes[index], index))
+    return tuple(sorted({order[round(place * (len(order) - 1) / (DRAWN - 1))] for place in range(DRAWN)}))
+
+
 def check(result: Result, name: str) -> CheckResult | None:
     """The check with this id that was run, or None."""
     return next((one for one in result.checks if one.id == name and one.status != "not_run"), None)
@@ -98,8 +154,11 @@ def agreement(result: Result) -> Agreement:
         return "one"
     if any(reason.code == "methods_disagree" for reason in result.verdict.reasons):
         return "disagree"
+    told = valid(result)
     inside = all(inside_headline(result, one) for one in result.estimates)
     signs = {math.copysign(1.0, one.effect) for one in (result.headline, *result.estimates) if one.effect}
+    if not told:
+        return "sides" if len(signs) > 1 else "way"
     if len(signs) > 1:
         return "inside" if inside else "outside"
     return "same" if inside else "same_way"

@@ -17,12 +17,15 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from evaluation._version import __version__
-from evaluation.report import remarks, sentences, svg
+from evaluation.report import facts, remarks, sentences, svg
 from evaluation.report.csvs import csv_files
 from evaluation.report.figures import FIGURES, NARROW, PAGE, WIDE, Figure
 from evaluation.report.tables import Table, table
 from evaluation.report.words import Words, capital, languages, load
-from evaluation.result import CheckResult, Failure, Result
+from evaluation.result import CheckResult, Result
+
+LINKED = 200_000
+"""Bytes of the largest table the page carries as a link; larger ones are named, and lie beside it."""
 
 ONCE = frozenset({"answer"})
 """Sections whose figures are small and drawn once, for a phone's width."""
@@ -44,6 +47,7 @@ class Shown:
     table: Table | None
     csv_name: str
     csv_link: str | None
+    csv_file: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +75,9 @@ def render(result: Result, language: str) -> str:
     str
         A complete HTML file: no script, no external address, every figure with its numbers and a description.
     """
-    words = load(language)
+    words, result = load(language), facts.readable(result)
     csvs = csv_files(result)
-    shown = _figures(result, words, csvs)
+    shown = _figures(result, words, _small(csvs))
     linked = {figure.csv_name for figure in shown.values()}
     design = result.design
     found = _sections(result, words, shown)
@@ -100,7 +104,9 @@ def render(result: Result, language: str) -> str:
             ),
             "interval": _interval(result, words),
             "percent": _percent(result, words),
-            "ruled_out": sentences.ruled_out_sentence(result, words),
+            "ruled_out": sentences.ruled_out_sentence(result, words) or sentences.no_interval_sentence(result, words),
+            "title": words("certainty.weight_title" if result.verdict.direction == "unclear" else "certainty.title"),
+            "strength": sentences.strength(result, words),
             # a target group's own paragraph says it, and an effect that was found needs no such limit
             "detectable": sentences.detectable_sentence(result, words)
             if result.verdict.direction == "unclear" and design.target_group is None
@@ -125,7 +131,7 @@ def render(result: Result, language: str) -> str:
         inputs=_inputs(result, words),
         packages=_packages(result, words),
         defaults=_defaults(result, words),
-        downloads=[(name, _csv_link(content)) for name, content in csvs.items() if name not in linked],
+        downloads=[(name, _csv_link(content)) for name, content in _small(csvs).items() if name not in linked],
         glossary=[
             (words(f"glossary.{key}"), words(f"glossary.{key}_text", **_glossary_slots(result, words)))
             for key in GLOSSARY
@@ -160,9 +166,15 @@ def _figures(result: Result, words: Words, csvs: dict[str, str]) -> dict[str, Sh
             drawn[f"{figure.key}-narrow"] if f"{figure.key}-wide" in drawn else None,
             figure.table(values, result, words), figure.csv,
             _csv_link(csvs[figure.csv]) if figure.csv in csvs else None,
+            sentences.file(figure.csv, result),
         )
         for figure, values in found
     }  # fmt: skip
+
+
+def _small(csvs: dict[str, str]) -> dict[str, str]:
+    """The files the page itself carries: small ones. The others lie beside it."""
+    return {name: content for name, content in csvs.items() if len(quote(content, safe=_SAFE)) <= LINKED}
 
 
 def _widths(figure: Figure) -> tuple[tuple[str, int], ...]:
@@ -210,7 +222,7 @@ def _texts(result: Result, words: Words) -> dict[str, list[str]]:
 
 
 def _interval(result: Result, words: Words) -> str | None:
-    if result.headline.lower is None or result.headline.upper is None:
+    if not facts.valid(result):
         return None
     limits = (words.number(value, result.design.decimals) for value in (result.headline.lower, result.headline.upper))
     lower, upper = limits
@@ -232,7 +244,7 @@ def _what(result: Result, words: Words) -> list[tuple[str, str]]:
     plural = words.text(design.unit_label_plural)
     pairs = {
         "treated": words.listed(design.treated),
-        "start": capital(words.period(design.start)),
+        "start": capital(_starts(result, words)),
         "window": words.span(*design.window),
         "before": words.span(*design.before),
         "outcome": capital(words.text(design.outcome_label)),
@@ -243,6 +255,14 @@ def _what(result: Result, words: Words) -> list[tuple[str, str]]:
         "data": words.text(design.data_source),
     }
     return [(words(f"what.{key}"), value) for key, value in pairs.items() if value]
+
+
+def _starts(result: Result, words: Words) -> str:
+    """The start of the programme; of units that started at different times, every start."""
+    known = facts.starts(result)
+    if len(known) > 1 or not facts.several_starts(result):
+        return words.listed([words.period(start) for start in known])
+    return words("period.later", first=words.period(known[0]))
 
 
 def _excluded(result: Result, words: Words) -> Table | None:
@@ -276,8 +296,12 @@ def _not_run(result: Result, words: Words, checks: tuple[str, ...]) -> list[str]
     ]
 
 
-def _failures(result: Result, words: Words, kind: str) -> list[tuple[str, Failure]]:
-    return [(remarks.failure_sentence(one, result, words), one) for one in result.failures if one.kind == kind]
+def _failures(result: Result, words: Words, kind: str) -> list[tuple[str, list[str]]]:
+    return [
+        (remarks.failure_sentence(one, result, words), remarks.problems(one))
+        for one in result.failures
+        if one.kind == kind
+    ]
 
 
 def _methods(result: Result, words: Words) -> list[tuple[str, str]]:
@@ -342,7 +366,10 @@ def _other_pages(result: Result, language: str) -> list[tuple[str, str, str]]:
 
 
 def _csv_link(text: str) -> str:
-    return "data:text/csv;charset=utf-8," + quote(text, safe=",-_.~:/()!*'@$;")
+    return "data:text/csv;charset=utf-8," + quote(text, safe=_SAFE)
+
+
+_SAFE = ",-_.~:/()!*'@$;"
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from evaluation.report import facts
-from evaluation.report.sentences import adjustment, amount, inference
+from evaluation.report.sentences import adjustment, amount, fact, group, inference
 from evaluation.report.words import Words, capital
 from evaluation.result import CheckResult, Failure, Note, Result, Value
 
@@ -21,7 +21,7 @@ def check_sentence(one: CheckResult, result: Result, words: Words) -> str:
     known = f"check.{one.id}.{one.status}" in words
     sentence = words(f"check.{one.id if known else 'other'}.{one.status}", **_slots(one, result, words))
     if one.status == "not_run" and one.reason:
-        return f"{sentence} {words('checks.reason', reason=reason(one.reason, words))}"
+        return f"{sentence} {words('checks.reason', reason=reason(one.reason, words, one.facts.get('count')))}"
     return sentence
 
 
@@ -36,8 +36,10 @@ def status_counts(result: Result, words: Words) -> str:
     )
 
 
-def reason(code: str, words: Words) -> str:
+def reason(code: str, words: Words, count: Value = None) -> str:
     """Why something was not run: a phrase where the reason is a key, else the reason itself."""
+    if count is not None and (key := f"reason.{code}_count") in words:
+        return words(key, count=fact(count, words))
     return words(f"reason.{code}") if f"reason.{code}" in words else code.rstrip(".")
 
 
@@ -47,12 +49,40 @@ def note_sentence(note: Note, result: Result, words: Words) -> str:
     if key not in words:
         return note.text
     try:
-        slots = {name: fact(value, result, words) for name, value in note.facts.items()}
-        if isinstance(named := note.facts.get("methods"), str):
-            slots["methods"] = words.listed([_method_name(code, words) for code in named.split(", ")])
-        return words(key, **slots, **_standing(result, words))
+        slots = {name: fact(value, words) for name, value in note.facts.items()}
+        named = note.facts.get("methods", note.facts.get("names"))
+        if named is not None:
+            codes = facts.texts(named) or tuple(str(named).split(", "))
+            slots["methods"] = words.listed([_method_name(code, words) for code in codes])
+        if note.code == "methods_agree" and note.facts.get("count") == 2:
+            key = "note.methods_agree_two"
+        if note.code == "checks_passed":
+            return _checks_passed(note, result, words)
+        standing = _standing(result, words)
+        if note.code == "too_few_placebos":
+            standing["plural"] = group(result, words)
+        return words(key, **slots, **standing)
     except (KeyError, TypeError):
         return note.text
+
+
+def problems(failure: Failure) -> list[str]:
+    """The program's own messages, without the code name they begin with."""
+    return [one.removeprefix(f"{failure.name}: ").rstrip(".") for one in failure.problems]
+
+
+def _checks_passed(note: Note, result: Result, words: Words) -> str:
+    """How many checks passed, and where not all could be run, how many could."""
+    passed, ran = (int(facts.number(note.facts.get(key)) or 0) for key in ("passed", "count"))
+    total = max(len(result.checks), ran)
+    if ran == total:
+        kind = "checks_passed_all" if passed == ran > 2 else "checks_passed"
+    elif passed < ran or not ran:
+        kind = "checks_run_some"
+    else:
+        kind = {1: "checks_run_one", 2: "checks_run_both"}.get(ran, "checks_run_all")
+    slots = {"passed": words.number(passed), "count": words.number(ran), "total": words.number(total)}
+    return words(f"note.{kind}", **slots)
 
 
 def failure_sentence(failure: Failure, result: Result, words: Words) -> str:
@@ -64,17 +94,6 @@ def failure_sentence(failure: Failure, result: Result, words: Words) -> str:
         "figure": lambda: failure.name.replace("_", " "),
     }
     return capital(words(f"failure.{failure.kind}", name=names[failure.kind]()))
-
-
-def fact(value: Value, result: Result, words: Words) -> str:
-    """A fact as it stands in a sentence: lists are listed, whole numbers whole, others with the outcome's decimals."""
-    if isinstance(value, list):
-        return words.listed([fact(one, result, words) for one in value], 6)
-    if isinstance(value, bool) or value is None or isinstance(value, (str, dict)):
-        return str(value)
-    if isinstance(value, int) or float(value).is_integer():
-        return words.number(value)
-    return words.number(value, 3 if abs(value) < 1 else 1)
 
 
 def _standing(result: Result, words: Words) -> dict[str, str]:
@@ -131,7 +150,7 @@ def _donor_weights(one: CheckResult, result: Result, words: Words) -> dict[str, 
         "method": _method_name(str(one.facts.get("method", result.headline.method)), words),
         "used": words.number(facts.number(one.facts.get("n_used"))),
         "effective": words.number(facts.number(one.facts.get("effective")), 1),
-        "share": words.percent(facts.number(one.facts.get("largest"))),
+        "share": words.share(facts.number(one.facts.get("largest"))),
         "largest_unit": str(one.facts.get("largest_unit", "")),
     }
 
@@ -147,7 +166,7 @@ def _every_unit_treated(one: CheckResult, result: Result, words: Words) -> dict[
     return {
         "count": words.number(facts.number(one.facts.get("n_units"))),
         "method": inference(used, words, "the"),
-        "share": words.percent(shares.get(used, one.value)),
+        "share": words.share(shares.get(used, one.value)),
         "level": words.percent(facts.number(one.facts.get("level")) or 0.05),
     }
 

@@ -6,15 +6,25 @@ Every sentence is a phrase with slots in `words/`; nothing is glued together fro
 
 from __future__ import annotations
 
+import math
+from pathlib import PurePath
+
 from evaluation.report import facts
 from evaluation.report.words import Words, capital, load
-from evaluation.result import Estimate, Result
+from evaluation.result import Estimate, Note, Result, Value
+from evaluation.verdict import FEW_TREATED
 
 
 def answer(result: Result, language: str) -> list[str]:
     """The answer in three sentences: what was found, how large it is, how sure one can be."""
-    words = load(language)
-    return [headline_sentence(result, words), size_sentence(result, words), evidence_sentence(result, words)]
+    words, result = load(language), facts.readable(result)
+    opposite = opposite_sentence(result, words)
+    first = headline_sentence(result, words)
+    return [
+        first if opposite is None else f"{first} {opposite}",
+        size_sentence(result, words),
+        evidence_sentence(result, words),
+    ]
 
 
 def headline_sentence(result: Result, words: Words) -> str:
@@ -32,8 +42,9 @@ def headline_sentence(result: Result, words: Words) -> str:
 def size_sentence(result: Result, words: Words) -> str:
     """The size with its interval, interval before anything else."""
     headline, verdict = result.headline, result.verdict
-    if headline.lower is None or headline.upper is None:
-        return words("answer.unclear.no_interval", effect=amount(headline.effect, result, words))
+    missing = no_interval_sentence(result, words)
+    if missing is not None:
+        return words("answer.unclear.bare", effect=amount(headline.effect, result, words), reason=missing)
     if verdict.direction == "unclear":
         upper, lower = ruled_out(result, words)
         return words("answer.unclear.size", effect=amount(headline.effect, result, words), upper=upper, lower=lower)
@@ -43,13 +54,41 @@ def size_sentence(result: Result, words: Words) -> str:
     return words(f"answer.effect.size_{verdict.direction}", percent=share_of_level(headline, words), **slots)
 
 
-def evidence_sentence(result: Result, words: Words) -> str:
-    """How sure one can be, from 1 to 5."""
+def no_interval_sentence(result: Result, words: Words) -> str | None:
+    """Why there is no interval to go by, or why the one there is may not be used; None where it may."""
+    headline = result.headline
+    if headline.lower is None or headline.upper is None:
+        few = next((note for note in headline.notes if note.code == "too_few_placebos"), None)
+        smallest = None if few is None else facts.number(few.facts.get("smallest_p"))
+        if few is None or smallest is None:
+            return words("no_interval.none" if headline.inference == "none" else "no_interval.other")
+        return words(
+            "no_interval.few",
+            count=words.number(facts.number(few.facts.get("count"))),
+            plural=group(result, words),
+            highest=words.percent(math.floor(100 * (1 - smallest) + 1e-9) / 100),
+        )
+    note = facts.invalid(headline)
+    if note is None:
+        return None
     return words(
-        "certainty.terminal",
-        level=str(result.verdict.level),
-        word=words(f"certainty.word.{result.verdict.level}"),
+        "answer.card.not_valid",
+        level=level(headline, words),
+        interval=interval(headline, result, words),
+        reason=_why_not_valid(note, result, words),
     )
+
+
+def evidence_sentence(result: Result, words: Words) -> str:
+    """How sure one can be, from 1 to 5; where nothing can be told, how much weight the comparison can bear."""
+    key = "weight_terminal" if result.verdict.direction == "unclear" else "terminal"
+    return words(f"certainty.{key}", level=str(result.verdict.level), word=strength(result, words))
+
+
+def strength(result: Result, words: Words) -> str:
+    """The level as a word: of the evidence for an effect, or of the weight of the comparison."""
+    kind = "weight" if result.verdict.direction == "unclear" else "word"
+    return words(f"certainty.{kind}.{result.verdict.level}")
 
 
 def opposite_sentence(result: Result, words: Words) -> str | None:
@@ -61,7 +100,7 @@ def opposite_sentence(result: Result, words: Words) -> str | None:
 def ruled_out_sentence(result: Result, words: Words) -> str | None:
     """Which sizes the data speak against; None without an interval."""
     headline, direction = result.headline, result.verdict.direction
-    if headline.lower is None or headline.upper is None:
+    if headline.lower is None or headline.upper is None or not facts.valid(result):
         return None
     if direction == "unclear":
         upper, lower = ruled_out(result, words)
@@ -80,10 +119,17 @@ def detectable_sentence(result: Result, words: Words) -> str | None:
 
 def uncertainty_sentences(result: Result, words: Words) -> list[str]:
     """What the interval is, and what it is measured on."""
+    sentences = [words("answer.card.what_interval")] if facts.valid(result) else []
+    used = result.headline.inference
+    if used == "none":
+        return sentences
+    key = "where_from" if len(result.design.treated) < FEW_TREATED else "where_from_many"
+    if used in {"cluster", "conformal"}:
+        key = f"where_from_{used}"
     return [
-        words("answer.card.what_interval"),
+        *sentences,
         words(
-            "answer.card.where_from",
+            f"answer.card.{key}",
             units=words.listed(result.design.treated),
             controls=words.number(len(result.design.controls)),
             plural=words.text(result.design.unit_label_plural),
@@ -112,7 +158,7 @@ def target_sentences(result: Result, words: Words) -> list[str]:
             "target.who",
             persons=words.number(group.persons),
             name=words.text(group.name),
-            share=words.percent(group.persons / group.population, 1),
+            share=words.share(group.persons / group.population),
             population=words.number(group.population),
         )
     ]
@@ -131,7 +177,7 @@ def target_sentences(result: Result, words: Words) -> list[str]:
                 high=expected,
             )
         )
-    if result.headline.lower is not None and result.headline.upper is not None:
+    if facts.valid(result):
         sentences.append(words("target.mark"))
     detectable = result.verdict.detectable
     if detectable is None:
@@ -146,7 +192,7 @@ def cycle_sentences(result: Result, words: Words) -> list[str]:
     """What the comparison takes out of the business cycle, and what it leaves in."""
     design = result.design
     slots = {"units": words.listed(design.treated), "plural": words.text(design.unit_label_plural)}
-    sentences = [words("cycle.none", **slots), words("cycle.not_removed", **slots)]
+    sentences = [words(many("cycle.none", result), **slots), words("cycle.not_removed", **slots)]
     if result.cycle.adjust == "none":
         return [*sentences, words("cycle.no_adjustment")]
     return [*sentences, words("cycle.adjusted", adjust=adjustment(result.cycle.adjust, words))]
@@ -156,11 +202,13 @@ def agreement_sentences(result: Result, words: Words) -> list[str]:
     """Whether the other methods say the same."""
     verdict = facts.agreement(result)
     outside = sum(not facts.inside_headline(result, one) for one in result.estimates)
-    count = len(result.estimates) + (verdict in {"same", "same_way"})
-    first = words(f"agree.{verdict}", count=words.number(count), outside=words.number(outside))
+    count = len(result.estimates) + (verdict in {"same", "same_way", "way"})
+    key = f"agree.{verdict}_two"
+    key = key if len(result.estimates) == 1 and key in words else f"agree.{verdict}"
+    first = words(key, count=words.number(count), outside=words.number(outside))
     if verdict == "one":
         return [first]
-    return [first, words("agree.declared", method=capital(method(result.headline, words, "the")))]
+    return [first, words("agree.declared", method=method(result.headline, words, "the"))]
 
 
 def rank_sentence(result: Result, words: Words) -> str:
@@ -168,9 +216,9 @@ def rank_sentence(result: Result, words: Words) -> str:
     found = facts.placebos(result.headline)
     if found is None:
         return words("chance.none")
-    key = {1: "rank_first", 2: "rank_one"}.get(found.rank, "rank")
+    key = {1: many("chance.rank_first", result), 2: "chance.rank_one"}.get(found.rank, "chance.rank")
     return words(
-        f"chance.{key}",
+        key,
         units=words.listed(result.design.treated),
         count=words.number(found.count),
         larger=words.number(found.rank - 1),
@@ -183,19 +231,18 @@ def chance_sentences(result: Result, words: Words) -> list[str]:
     found = facts.placebos(result.headline)
     if found is None:
         return [words("chance.none")]
-    plural = words.text(result.design.unit_label_plural)
+    plural = group(result, words)
+    sampled = any(note.code == "placebos_sampled" for note in result.headline.notes)
     sentences = [
-        words("chance.how", others=words.number(found.count - 1), plural=plural),
+        words("chance.how_sampled" if sampled else "chance.how", others=words.number(found.count - 1), plural=plural),
         *([words("chance.scaled")] if found.scaled else []),
         rank_sentence(result, words),
-        words(
-            "chance.share", share=words.percent(found.rank / found.count, 0 if found.rank / found.count >= 0.1 else 1)
-        ),
+        words("chance.share", share=words.share(found.rank / found.count)),
     ]
     smallest = found.smallest_p if found.smallest_p is not None else 1 / found.count
     key = "smallest_warn" if smallest > 0.05 else "smallest"
     sentences.append(
-        words(f"chance.{key}", count=words.number(found.count), plural=plural, smallest=words.percent(smallest, 1))
+        words(f"chance.{key}", count=words.number(found.count), plural=plural, smallest=words.share(smallest))
     )
     if found.perfect:
         sentences.append(words("chance.perfect", perfect=words.number(found.perfect)))
@@ -220,13 +267,20 @@ def turn_sentences(result: Result, words: Words) -> list[str]:
             count=words.number(facts.number(found.facts.get("n_units"))),
             plural=words.text(result.design.unit_label_plural),
         ),
-        words("turn.worst", method=capital(inference(worst, words, "the")), share=words.percent(known[worst])),
+        words("turn.worst", method=capital(inference(worst, words, "the")), share=words.share(known[worst])),
     ]
     used = result.headline.inference
     if used in known and used != worst:
-        sentences.append(words("turn.used", method=inference(used, words, "the"), share=words.percent(known[used])))
+        sentences.append(words("turn.used", method=inference(used, words, "the"), share=words.share(known[used])))
         if known[worst] > 2 * promised:
             sentences.append(words("turn.caution", plural=words.text(result.design.unit_label_plural)))
+    for key, chosen in (
+        ("construction", [name for name in known if name in facts.RANKED]),
+        ("finding", [name for name in known if name not in facts.RANKED]),
+    ):
+        if chosen:
+            methods = words.listed([inference(name, words, "the") for name in chosen])
+            sentences.append(words(f"turn.{key}", methods=methods, level=words.percent(promised)))
     return sentences
 
 
@@ -242,7 +296,7 @@ def weights_sentences(result: Result, words: Words) -> list[str]:
     effective = sum(weights.values()) ** 2 / sum(weight**2 for weight in weights.values())
     return [
         words("weights.text", used=used, plural=plural, effective=words.number(effective, 1)),
-        words("weights.largest", share=words.percent(weights[largest]), unit=largest),
+        words("weights.largest", share=words.share(weights[largest]), unit=largest),
     ]
 
 
@@ -322,6 +376,48 @@ def adjustment(name: str, words: Words) -> str:
     """The name of an adjustment for the business cycle."""
     key = f"cycle.adjust.{name}"
     return words(key) if key in words else _plain(name)
+
+
+def file(name: str, result: Result) -> str:
+    """Where the file of a table lies beside the page."""
+    return f"{PurePath(result.provenance.spec_name).stem}/{name}"
+
+
+def many(key: str, result: Result) -> str:
+    """The key of a sentence about several treated, where English needs another verb."""
+    return f"{key}_many" if len(result.design.treated) > 1 else key
+
+
+def group(result: Result, words: Words) -> str:
+    """What one placebo is: a unit, or with several treated a pair, a triple or a larger group of units."""
+    treated, plural = len(result.design.treated), words.text(result.design.unit_label_plural)
+    clusters = facts.number(result.headline.details.get("treated_clusters"))
+    if result.headline.inference == "conley_taber":
+        return words("group.one", plural=plural)
+    if clusters is not None and clusters != treated:
+        return words("group.any", plural=plural)
+    key = {1: "one", 2: "two", 3: "three"}.get(treated, "more")
+    return words(f"group.{key}", plural=plural, size=words.number(treated))
+
+
+def fact(value: Value, words: Words) -> str:
+    """A fact as it stands in a sentence: lists are listed, whole numbers whole, others with a few decimals."""
+    if isinstance(value, list):
+        return words.listed([fact(one, words) for one in value], 6)
+    if isinstance(value, bool) or value is None or isinstance(value, (str, dict)):
+        return str(value)
+    if isinstance(value, int) or float(value).is_integer():
+        return words.number(value)
+    return words.number(value, 3 if abs(value) < 1 else 1)
+
+
+def _why_not_valid(note: Note, result: Result, words: Words) -> str:
+    """The reason as a clause; the note itself where there are no words for it (or not all facts of it)."""
+    try:
+        slots = {name: fact(value, words) for name, value in note.facts.items()}
+        return words(f"not_valid.{note.code}", **slots)
+    except KeyError:
+        return note.text.rstrip(".")
 
 
 def _with_unit(text: str, unit: str, words: Words) -> str:

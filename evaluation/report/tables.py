@@ -73,7 +73,11 @@ def placebo_table(caption: str, estimate: Estimate, result: Result, words: Words
     head = [words(f"table.{key}") for key in ("unit", "effect", "rmspe", "ratio")]
     order = sorted(range(len(found.units)), key=lambda index: (-abs(found.effects[index]), found.units[index]))
     first = (words.listed(result.design.treated), found.treated_effect, found.treated_rmspe_before, found.treated_ratio)
-    others = [(found.units[i], found.effects[i], found.rmspe_before[i], found.ratios[i]) for i in order]
+    kept = set(facts.thinned(found.effects))
+    others = [(found.units[i], found.effects[i], found.rmspe_before[i], found.ratios[i]) for i in order if i in kept]
+    if len(kept) < len(order):
+        shown = words("page.rows_shown", shown=words.number(len(kept)), count=words.number(len(order)))
+        caption = f"{caption}. {shown}"
     rows = [
         (name, words.number(effect, decimals), words.number(before, decimals), words.number(ratio, 1))
         for name, effect, before, ratio in (first, *others)

@@ -17,6 +17,9 @@ from importlib.resources import files
 from evaluation.result import Text
 
 MINUS = "\N{MINUS SIGN}"
+HUGE = 1e9
+"""From here on a number is written with a power of ten."""
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _DOUBLE_STOP = re.compile(r"(?<!\.)\.\.(?!\.)")
 _EMPTY_SLOT = re.compile(r",\s*(?=,|\.?$)")
 _PART_OF_YEAR = re.compile(r"^(-?\d+)([QM])(\d+)$")
@@ -45,9 +48,15 @@ class Words:
         return value.get(self.language) or next(iter(value.values()), "")
 
     def number(self, value: float | None, decimals: int = 0) -> str:
-        """A number: 1,234.5 in English, 1.234,5 in Danish; a true minus, and never a minus before zero."""
+        """A number: 1,234.5 in English, 1.234,5 in Danish; a true minus, and never a minus before zero.
+
+        From a thousand million on: 1.23 × 10⁹, in Danish 1,23 · 10⁹.
+        """
         if value is None or not math.isfinite(value):
             return self("number.missing")
+        if abs(value) >= HUGE:
+            digits, power = f"{value:.2e}".split("e+")
+            return self("number.power", number=self.number(float(digits), 2), power=str(int(power)).translate(_RAISED))
         text = f"{abs(value):,.{decimals}f}"
         negative = value < 0 and any(digit in "123456789" for digit in text)
         marks = {",": self.phrases["number.thousands"], ".": self.phrases["number.decimal"]}
@@ -62,6 +71,15 @@ class Words:
     def percent(self, share: float | None, decimals: int = 0) -> str:
         """A share between 0 and 1 in per cent."""
         return self("number.percent", number=self.number(None if share is None else 100 * share, decimals))
+
+    def share(self, share: float | None) -> str:
+        """A share in per cent, rounded alike wherever it stands: 23 %, 5.1 %, 5 %, less than 0.1 %."""
+        if share is None or not math.isfinite(share):
+            return self.percent(share)
+        if 0 < share < 0.0005:
+            return self("number.less", number=self.percent(0.001, 1))
+        whole = share >= 0.0995 or abs(share * 100 - round(share * 100)) < 1e-9
+        return self.percent(share, 0 if whole else 1)
 
     def p_value(self, p: float | None) -> str:
         """A p-value with its relation: "= 0.65", "< 0.001"."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from evaluation.report import remarks, sentences
+from evaluation.report import facts, remarks, sentences
 from evaluation.report.words import load
 from evaluation.result import CheckResult, Failure, Note, Result, Value
 from tests.report.fixtures import california, hjorring
@@ -47,12 +47,12 @@ ANSWERS = [
     (unclear, "en", [
         "We cannot tell whether the programme raised the employment rate (ages 16-64) in Hjørring.",
         "The best estimate is −0.23 percentage points, and the data speak against an effect above 1.17 or below −1.64 percentage points.",
-        "Evidence: moderate, 3 of 5.",
+        "Weight of the comparison: moderate, 3 of 5.",
     ]),
     (unclear, "da", [
         "Vi kan ikke afgøre, om indsatsen øgede beskæftigelsesfrekvensen (16-64 år) i Hjørring.",
         "Det bedste bud er −0,23 procentpoint, og data taler imod en effekt på over 1,17 eller under −1,64 procentpoint.",
-        "Evidens: moderat, 3 af 5.",
+        "Sammenligningens vægt: moderat, 3 af 5.",
     ]),
     (lower, "en", [
         "In 1989–2000, cigarette sales in California averaged 15.6 packs a head and year lower than would have been the case without the programme.",
@@ -99,7 +99,7 @@ def test_an_effect_against_the_hope_is_said_so() -> None:
 def test_an_estimate_without_an_interval_says_so() -> None:
     result = with_headline(unclear(), lower=None, upper=None)
     assert sentences.size_sentence(result, load("da")) == (
-        "Det bedste bud er −0,23 procentpoint, men usikkerheden kunne ikke beregnes."
+        "Det bedste bud er −0,23 procentpoint. Usikkerheden kunne ikke beregnes: Vælg en anden usikkerhedsberegning."
     )
     assert sentences.ruled_out_sentence(result, load("da")) is None
 
@@ -203,24 +203,28 @@ def test_what_crying_wolf_says() -> None:
     assert [spaced(sentence) for sentence in sentences.turn_sentences(hjorring(), load("en"))] == [
         "A trustworthy method should cry wolf in about 5 % of cases when nothing happened. Here each of 98 municipalities was treated on paper.",
         "The usual cluster-robust standard error would have found a significant effect in 77 % of them.",
-        "The method behind the headline, the placebo comparison, finds one in 5 %.",
+        "The method behind the headline, the placebo comparison, finds one in 5.1 %.",
         "That is why the narrow intervals many programs print when few municipalities are treated are not used here.",
+        "For the placebo comparison, a share of at most 5 % holds by construction: ranking guarantees it.",
+        "For the usual cluster-robust standard error and conformal inference, the share is a finding.",
     ]
     assert [spaced(sentence) for sentence in sentences.turn_sentences(hjorring(), load("da"))] == [
         "En pålidelig metode bør slå falsk alarm i omkring 5 pct. af tilfældene, når intet er sket. Her fik hver af 98 kommuner på skift indsatsen på papiret.",
         "Den sædvanlige klyngerobuste standardfejl ville have fundet en signifikant effekt i 77 pct. af dem.",
-        "Metoden bag hovedresultatet, placebo-sammenligningen, finder en i 5 pct.",
+        "Metoden bag hovedresultatet, placebo-sammenligningen, finder en i 5,1 pct.",
         "Derfor bruges de smalle intervaller, som mange programmer skriver, når få kommuner er behandlet, ikke her.",
+        "For placebo-sammenligningen følger en andel på højst 5 pct. af selve metoden: Rangordningen garanterer den.",
+        "For den sædvanlige klyngerobuste standardfejl og konform inferens er andelen et fund.",
     ]
 
 
 CHECKS = [
     (CheckResult("pre_trends", "passed", facts={"p_value": 0.532, "largest": 0.662, "largest_period": "2012"}),
-     "Before the start, Hjørring and the comparison moved alike. The largest gap was 0.66 percentage points, in 2012 (p = 0.53).",
-     "Før starten udviklede Hjørring og sammenligningen sig ens. Den største forskel var 0,66 procentpoint, i 2012 (p = 0,53)."),
+     "Before the start, Hjørring differed from the comparison no more than is usual among the others treated on paper (p = 0.53). The largest gap was 0.66 percentage points, in 2012.",
+     "Før starten afveg Hjørring ikke mere fra sammenligningen, end det er sædvanligt for de andre på papiret (p = 0,53). Den største forskel var 0,66 procentpoint, i 2012."),
     (CheckResult("pre_trends", "failed", facts={"p_value": 0.0004, "largest": -2.0, "largest_period": "2009"}),
-     "Before the start, Hjørring and the comparison did not move alike. The largest gap was −2.00 percentage points, in 2009 (p < 0.001).",
-     "Før starten udviklede Hjørring og sammenligningen sig ikke ens. Den største forskel var −2,00 procentpoint, i 2009 (p < 0,001)."),
+     "Before the start, Hjørring differed from the comparison more than almost all others treated on paper (p < 0.001). The largest gap was −2.00 percentage points, in 2009.",
+     "Før starten afveg Hjørring mere fra sammenligningen end næsten alle andre på papiret (p < 0,001). Den største forskel var −2,00 procentpoint, i 2009."),
     (CheckResult("placebo_in_time", "passed", series={"starts": ["2012", "2013"], "p_values": [0.5, 0.89]}),
      "A pretended start in 2012 and 2013 finds nothing out of the ordinary (lowest p = 0.50).",
      "Med en tænkt start i 2012 og 2013 findes intet usædvanligt (laveste p = 0,50)."),
@@ -231,8 +235,8 @@ CHECKS = [
      "With synthetic control, the comparison rests on few municipalities: 6, equivalent to 3.6 with equal weights. The largest weight is 40 % (Frederikshavn).",
      "Med syntetisk kontrolgruppe hviler sammenligningen på få kommuner: 6, svarende til 3,6 med lige stor vægt. Den største vægt er 40 pct. (Frederikshavn)."),
     (CheckResult("every_unit_treated", "passed", facts={"level": 0.05, "n_units": 93}, series={"methods": ["placebo"], "shares": [0.043]}),
-     "Treating each of 93 municipalities on paper, the placebo comparison finds an effect in 4 % of cases; 5 % is what it promises.",
-     "Når 93 kommuner på skift får indsatsen på papiret, finder placebo-sammenligningen en effekt i 4 pct. af tilfældene; den lover 5 pct."),
+     "Treating each of 93 municipalities on paper, the placebo comparison finds an effect in 4.3 % of cases; 5 % is what it promises.",
+     "Når 93 kommuner på skift får indsatsen på papiret, finder placebo-sammenligningen en effekt i 4,3 pct. af tilfældene; den lover 5 pct."),
     (CheckResult("leave_one_out", "not_run", reason="few_controls"),
      "The estimate was not repeated with municipalities left out one at a time. Reason: there are too few to compare with.",
      "Resultatet er ikke gentaget med kommuner udeladt enkeltvis. Begrundelse: der er for få at sammenligne med."),
@@ -290,3 +294,137 @@ def test_quarters_read_well_in_the_headline() -> None:
     design = replace(lower().design, window=("2019Q1", "2020Q4"), start="2019Q1")
     told = sentences.headline_sentence(replace(lower(), design=design), load("en"))
     assert told.startswith("From Q1 2019 to Q4 2020, cigarette sales in California averaged")
+
+
+def placebos_of(result: Result, units: list[str], **changes: Value) -> Result:
+    placebo: Value = {
+        "units": list(units), "effects": [0.1 * place for place in range(len(units))], "rank": 1, "count": len(units) + 1,
+        "smallest_p": 1 / (len(units) + 1), **changes,
+    }  # fmt: skip
+    return with_headline(result, details={"placebo": placebo})
+
+
+def treating(result: Result, *units: str) -> Result:
+    return replace(result, design=replace(result.design, treated=units))
+
+
+def without_interval() -> Result:
+    note = Note("too_few_placebos", "", {"count": 7, "smallest_p": 1 / 8, "level": 0.95})
+    result = with_headline(unclear(), lower=None, upper=None, notes=(note,))
+    return replace(result, verdict=replace(result.verdict, ruled_out_below=None, ruled_out_above=None, detectable=None))
+
+
+def with_invalid_interval() -> Result:
+    note = Note("cluster_few_treated", "", {"enough": 6, "treated": 1, "controls": 29})
+    return with_headline(unclear(), inference="cluster", notes=(note,))
+
+
+def test_too_few_to_compare_with_says_why_there_is_no_interval_and_what_to_do() -> None:
+    assert spaced(sentences.size_sentence(without_interval(), load("en"))) == (
+        "The best estimate is −0.23 percentage points. "
+        "7 municipalities allow no interval above 87 %: choose a lower level or find more to compare with."
+    )
+    assert spaced(sentences.size_sentence(without_interval(), load("da"))) == (
+        "Det bedste bud er −0,23 procentpoint. "
+        "7 kommuner giver intet interval over 87 pct.: Vælg et lavere niveau, eller find flere at sammenligne med."
+    )
+
+
+def test_an_interval_that_is_not_valid_is_shown_with_the_reason_and_asserts_nothing() -> None:
+    result = with_invalid_interval()
+    assert spaced(sentences.size_sentence(result, load("en"))) == (
+        "The best estimate is −0.23 percentage points. "
+        "The 95 % interval, from −1.64 to 1.17 percentage points, is not valid here: "
+        "the formula needs at least 6 treated and 6 others, and there are 1 and 29."
+    )
+    assert spaced(sentences.size_sentence(result, load("da"))) == (
+        "Det bedste bud er −0,23 procentpoint. "
+        "95 pct.-konfidensintervallet, fra −1,64 til 1,17 procentpoint, er ikke gyldigt her: "
+        "Formlen kræver mindst 6 behandlede og 6 andre, og der er 1 og 29."
+    )
+    assert sentences.ruled_out_sentence(result, load("en")) is None
+    assert sentences.agreement_sentences(result, load("en"))[0] == "The methods lie on both sides of zero."
+    assert sentences.uncertainty_sentences(result, load("en")) == [
+        "Chance is measured by a formula, on how much all municipalities scatter, treated or not. The formula needs many of both."
+    ]
+
+
+def test_what_chance_is_measured_on_follows_the_inference() -> None:
+    assert sentences.uncertainty_sentences(with_headline(unclear(), inference="conformal"), load("da"))[-1] == (
+        "Tilfældigheden måles på forskellene for Hjørring over tid, ikke på andre kommuner."
+    )
+    assert sentences.uncertainty_sentences(unclear(), load("en"))[-1] == (
+        "With only Hjørring treated, chance is measured on the 93 municipalities without the programme, not on persons."
+    )
+
+
+def test_the_terminal_says_that_an_effect_went_against_the_hope() -> None:
+    result = replace(lower(), design=replace(lower().design, better="higher"))
+    assert sentences.answer(result, "en")[0].endswith(
+        "without the programme. That is the opposite of what was hoped for."
+    )
+
+
+def test_several_treated_are_compared_with_pairs_and_stand_in_the_plural() -> None:
+    result = placebos_of(treating(unclear(), "Hjørring", "Skive"), [f"A{place} + B" for place in range(66)])
+    english = [spaced(sentence) for sentence in sentences.chance_sentences(result, load("en"))]
+    assert english[0].startswith("Each of the 66 other pairs of municipalities is treated on paper")
+    assert english[1] == "Hjørring and Skive have the largest difference of all 67."
+    danish = [spaced(sentence) for sentence in sentences.chance_sentences(result, load("da"))]
+    assert danish[0].startswith("De 66 andre par af kommuner får på skift indsatsen på papiret")
+    triple = placebos_of(treating(unclear(), "A", "B", "C"), ["D + E + F"])
+    assert sentences.group(triple, load("en")) == "triples of municipalities"
+    assert sentences.group(treating(unclear(), *"ABCD"), load("da")) == "grupper på 4 kommuner"
+    assert sentences.cycle_sentences(result, load("en"))[0].startswith("Hjørring and Skive are compared")
+
+
+def test_two_methods_are_both() -> None:
+    result = replace(lower(), estimates=lower().estimates[:1])
+    assert sentences.agreement_sentences(result, load("en"))[0].startswith("Both methods point the same way")
+    assert sentences.agreement_sentences(in_danish(result), load("da"))[0].startswith("Begge metoder peger samme vej")
+    agree = Note("methods_agree", "", {"count": 2})
+    assert remarks.note_sentence(agree, result, load("da")) == "Begge metoder er enige, når usikkerheden regnes med."
+
+
+@pytest.mark.parametrize(
+    ("share", "written"), [(0.0003, "less than 0.1 %"), (0.0, "0 %"), (0.05, "5 %"), (0.0511, "5.1 %"), (0.234, "23 %")]
+)
+def test_a_share_is_rounded_alike_everywhere(share: float, written: str) -> None:
+    assert spaced(load("en").share(share)) == written
+
+
+def test_numbers_that_would_round_to_nothing_get_more_decimals() -> None:
+    tiny = with_headline(unclear(), effect=-0.00233, lower=-0.01637, upper=0.0117)
+    assert facts.readable(tiny).design.decimals == 4
+    assert facts.readable(with_headline(tiny, effect=1e-9)).design.decimals == 2
+    assert facts.readable(with_headline(tiny, lower=-0.0031, upper=-0.0015)).design.decimals == 5
+    assert facts.readable(unclear()) is unclear() or facts.readable(unclear()).design.decimals == 2
+
+
+def test_huge_numbers_have_a_power_of_ten() -> None:
+    assert load("en").number(-2.784e9, 2) == "−2.78 × 10⁹"
+    assert load("da").number(3.6e12) == "3,60 · 10¹²"
+
+
+def test_checks_that_could_not_be_run_are_counted() -> None:
+    note = Note("checks_passed", "", {"passed": 2, "count": 2})
+    checks = tuple(CheckResult(str(place), "passed" if place < 2 else "not_run") for place in range(5))
+    result = replace(unclear(), checks=checks)
+    assert remarks.note_sentence(note, result, load("en")) == "2 of 5 checks could be run; both passed."
+    assert remarks.note_sentence(note, result, load("da")) == "2 af 5 kontroller kunne udføres; begge er bestået."
+
+
+def test_a_level_lost_to_what_could_not_be_tested_is_said() -> None:
+    missing = Note("checks_missing", "", {"not_run": 3, "count": 5})
+    assert remarks.note_sentence(missing, unclear(), load("en")) == (
+        "3 of 5 checks could not be run. The time before the start was not tested, and that costs one level."
+    )
+    failed = Note("estimators_failed", "", {"names": ["did", "synthetic_control"]})
+    assert remarks.note_sentence(failed, unclear(), load("da")) == (
+        "Kunne ikke beregnes og efterprøver derfor intet: forskel-i-forskelle og syntetisk kontrolgruppe."
+    )
+
+
+def test_a_failure_is_told_without_its_code_name() -> None:
+    failure = Failure("estimator", "did", ("did: too few periods.",))
+    assert remarks.problems(failure) == ["too few periods"]

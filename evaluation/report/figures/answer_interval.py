@@ -7,7 +7,7 @@ from typing import Any
 
 import altair as alt
 
-from evaluation.report import sentences
+from evaluation.report import facts, sentences
 from evaluation.report.figures.base import (
     LETTER,
     TEXT,
@@ -42,9 +42,9 @@ class Values:
 
 
 def values(result: Result, words: Words) -> Values | None:
-    """The headline, if it has an interval."""
+    """The headline, if it has an interval that may be asserted."""
     headline, decimals = result.headline, result.design.decimals
-    if headline.lower is None or headline.upper is None:
+    if headline.lower is None or headline.upper is None or not facts.valid(result):
         return None
     group = result.design.target_group
     expected = None if group is None else sum(group.expected) / 2

@@ -17,7 +17,7 @@ from typing import Any
 import altair as alt
 
 from evaluation.report.tables import Table
-from evaluation.report.words import MINUS, Words
+from evaluation.report.words import HUGE, MINUS, Words
 from evaluation.result import Result
 
 WIDE, NARROW = 640, 360
@@ -163,8 +163,10 @@ def quantity(field: str, axis: Scale, labels: dict[str, Any] | None, high_first:
 
 def number_axis(axis: Scale, palette: Palette, orient: str, grid: bool = True, description: str = "") -> dict[str, Any]:
     """An axis of numbers: round ticks in the reader's number form, a thin grid, no lines of its own."""
+    huge = max((abs(tick) for tick in axis.ticks), default=0.0) >= HUGE
+    form = ".3~e" if huge else f",.{axis.decimals}f"
     return {
-        "values": list(axis.ticks), "format": f",.{axis.decimals}f", "title": None, "orient": orient, "domain": False,
+        "values": list(axis.ticks), "format": form, "title": None, "orient": orient, "domain": False,
         "ticks": False, "grid": grid, "gridColor": palette.rule, "labelColor": palette.muted, "labelFontSize": TEXT,
         "labelPadding": 6, "labelOverlap": False, "labelBound": False, "labelFlush": False, "aria": bool(description),
         "description": description,

@@ -34,13 +34,11 @@ def values(result: Result, words: Words) -> Values | None:
     else:
         return None
     weights.sort(key=lambda pair: (-pair[1], pair[0]))
-    shown = [
-        Bar(name, weight, words.percent(weight, 0 if weight >= 0.1 else 1), True) for name, weight in weights[:SHOWN]
-    ]
+    shown = [Bar(name, weight, words.share(weight), True) for name, weight in weights[:SHOWN]]
     if len(weights) > SHOWN:
         rest = sum(weight for _, weight in weights[SHOWN:])
         name = words("figure.donor_weights.rest", count=words.number(len(weights) - SHOWN))
-        shown.append(Bar(name, rest, words.percent(rest, 0 if rest >= 0.1 else 1)))
+        shown.append(Bar(name, rest, words.share(rest)))
     return Values(tuple(shown), tuple(weights), sentences.method(estimate, words))
 
 
@@ -54,7 +52,7 @@ def text(found: Values, result: Result, words: Words) -> FigureText:
     name, largest = found.weights[0]
     key = "subtitle" if len(found.weights) > SHOWN else "subtitle_all"
     return FigureText(
-        title=words("figure.donor_weights.few", share=words.percent(largest), unit=name),
+        title=words("figure.donor_weights.few", share=words.share(largest), unit=name),
         subtitle=words(
             f"figure.donor_weights.{key}",
             method=found.method,
@@ -75,7 +73,7 @@ def table_of(found: Values, result: Result, words: Words) -> Table:
     """Every unit with a weight."""
     head = (words("table.unit"), words("table.weight"))
     return table(
-        text(found, result, words).subtitle, head, [(name, words.percent(weight, 1)) for name, weight in found.weights]
+        text(found, result, words).subtitle, head, [(name, words.share(weight)) for name, weight in found.weights]
     )
 
 

@@ -102,7 +102,7 @@ def text(found: Values, result: Result, words: Words) -> FigureText:
     outside = sum(not one.lower <= 0 <= one.upper for one in told if one.lower is not None and one.upper is not None)
     unit = words.text(result.design.outcome_unit)
     largest = max(path, key=lambda one: abs(one.effect or 0.0))
-    if told:
+    if told and facts.invalid(result.headline) is None:
         key = "some_hold" if outside else "all_hold"
         title = words(f"figure.event_study.{key}", count=words.number(outside), total=words.number(len(told)))
     else:

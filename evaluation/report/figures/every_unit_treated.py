@@ -24,7 +24,7 @@ def values(result: Result, words: Words) -> tuple[list[Bar], float] | None:
         Bar(
             _name(name, estimator, result, words),
             share,
-            words.percent(share, 0 if share >= 0.1 or not share else 1),
+            words.share(share),
             name == result.headline.inference,
         )
         for name, share, estimator in zip(names, shares, estimators, strict=True)
@@ -91,7 +91,7 @@ def table_of(found: tuple[list[Bar], float], result: Result, words: Words) -> Ta
     estimators = facts.texts(check.series.get("estimators")) or (result.headline.method,) * len(names)
     head = [words(f"table.{key}") for key in ("inference", "share", "count", "of")]
     rows = [
-        (_name(name, estimator, result, words), words.percent(share, 1), words.number(count), words.number(total))
+        (_name(name, estimator, result, words), words.share(share), words.number(count), words.number(total))
         for name, estimator, share, count, total in zip(names, estimators, *columns, strict=True)
     ]
     return table(text(found, result, words).subtitle, head, rows)

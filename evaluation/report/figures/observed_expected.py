@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import altair as alt
 
-from evaluation.report import sentences
+from evaluation.report import facts, sentences
 from evaluation.report.figures.base import (
     NARROW,
     TEXT,
@@ -54,8 +54,10 @@ def values(result: Result, words: Words) -> Values | None:
         return None
     decimals = result.design.decimals
 
+    told = facts.invalid(result.headline) is None
+
     def edge(observed: float | None, bound: float | None, event_time: int) -> float | None:
-        return None if observed is None or bound is None or event_time < 0 else observed - bound
+        return None if observed is None or bound is None or event_time < 0 or not told else observed - bound
 
     return Values(
         timeline([one.period for one in path], result, words),
@@ -126,7 +128,7 @@ def text(found: Values, result: Result, words: Words) -> FigureText:
     }
     share_unit = slots["unit"] and not _is_points(slots["unit"])
     return FigureText(
-        title=words(f"figure.observed_expected.{result.verdict.direction}"),
+        title=words(f"figure.observed_expected.{result.verdict.direction if facts.valid(result) else 'plain'}"),
         subtitle=words(
             "figure.observed_expected.subtitle" if share_unit else "figure.observed_expected.subtitle_plain", **slots
         ),

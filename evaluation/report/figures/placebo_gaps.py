@@ -37,8 +37,8 @@ KEPT = 0.97
 class Values:
     """A line per unit without the programme, whether it fits poorly before the start, and the treated unit's line.
 
-    `reach` is half the height of the axis, with room for all of the treated line and most of the others; `cut` says whether
-    a line leaves it.
+    `kept` are the places of those that are drawn; `reach` is half the height of the axis, with room for all of the treated
+    line and most of the others; `cut` says whether a line leaves it.
     """
 
     line: Timeline
@@ -46,6 +46,7 @@ class Values:
     name: str
     others: tuple[tuple[float | None, ...], ...]
     poor: tuple[bool, ...]
+    kept: tuple[int, ...]
     reach: float
     cut: bool
 
@@ -60,8 +61,9 @@ def values(result: Result, words: Words) -> Values | None:
     own = max((abs(gap) for gap in found.treated_gaps if gap is not None), default=0.0)
     reach = max(own * 1.1, sizes[int(KEPT * (len(sizes) - 1))] if sizes else 0.0)
     line = timeline(found.periods, result, words)
+    kept = facts.thinned(found.effects)
     return Values(
-        line, found.treated_gaps, name, found.gaps, found.poorly_fitted, reach, bool(sizes) and sizes[-1] > reach
+        line, found.treated_gaps, name, found.gaps, found.poorly_fitted, kept, reach, bool(sizes) and sizes[-1] > reach
     )
 
 
@@ -80,9 +82,9 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.Layer
     for poor in (True, False):
         rows: list[Row] = [
             {"x": index, "y": gap, "unit": place}
-            for place, (gaps, poorly) in enumerate(zip(found.others, found.poor, strict=True))
-            if poorly == poor
-            for index, gap in enumerate(gaps)
+            for place in found.kept
+            if found.poor[place] == poor
+            for index, gap in enumerate(found.others[place])
             if gap is not None
         ]
         if rows:
@@ -104,14 +106,23 @@ def text(found: Values, result: Result, words: Words) -> FigureText:
     design, placebos = result.design, facts.placebos(result.headline)
     assert placebos is not None
     units, others = words.listed(design.treated), words.number(len(found.others))
-    key = "stands_out" if result.verdict.direction != "unclear" else "ordinary"
+    kind = "stands_out" if result.verdict.direction != "unclear" else "ordinary"
+    title = sentences.many(f"figure.placebo_gaps.{kind}", result)
+    if not facts.valid(result):
+        title = "figure.placebo_gaps.among"
     how = words("figure.placebo_gaps.how_plain", units=units, others=others)
     if placebos.poor:
         how = words("figure.placebo_gaps.how", units=units, others=others, poor=words.number(placebos.poor))
+    if len(found.kept) < len(found.others):
+        drawn = words(
+            "figure.placebo_gaps.drawn",
+            shown=words.number(len(found.kept)), count=others, file=sentences.file(FIGURE.csv, result),
+        )  # fmt: skip
+        how = f"{how} {drawn}"
     if found.cut:
         how = f"{how} {words('figure.placebo_gaps.cut')}"
     return FigureText(
-        title=words(f"figure.placebo_gaps.{key}", units=units),
+        title=words(title, units=units),
         subtitle=words("figure.placebo_gaps.subtitle", unit=words.text(design.outcome_unit)),
         how=how,
         description=words(

@@ -19,13 +19,12 @@ def values(result: Result, words: Words) -> Strip | None:
         return None
     decimals = result.design.decimals
     name = words.listed(result.design.treated, 2)
+    kept, poor = facts.thinned(found.effects), found.poorly_fitted
     return Strip(
-        names=found.units,
-        places=found.effects,
-        lighter=found.poorly_fitted,
-        described=tuple(
-            f"{unit}: {words.number(effect, decimals)}" for unit, effect in zip(found.units, found.effects, strict=True)
-        ),
+        names=tuple(found.units[place] for place in kept),
+        places=tuple(found.effects[place] for place in kept),
+        lighter=tuple(poor[place] for place in kept),
+        described=tuple(f"{found.units[place]}: {words.number(found.effects[place], decimals)}" for place in kept),
         mark=found.treated_effect,
         mark_text=f"{name} {words.number(found.treated_effect, decimals)}",
         mark_is_dot=True,
@@ -43,14 +42,26 @@ def text(found: Strip, result: Result, words: Words) -> FigureText:
     assert placebos is not None
     units = words.listed(result.design.treated)
     count = words.number(placebos.count)
+    how = words("figure.rank_strip.how", plural=sentences.group(result, words), units=units)
+    if len(found.places) < len(placebos.units):
+        drawn = words(
+            "figure.rank_strip.drawn", shown=words.number(len(found.places)), count=words.number(len(placebos.units)),
+            file=sentences.file(FIGURE.csv, result),
+        )  # fmt: skip
+        how = f"{how} {drawn}"
     return FigureText(
-        title=words("figure.rank_strip.title", units=units, rank=words.number(placebos.rank), count=count),
+        title=words(
+            sentences.many("figure.rank_strip.title", result),
+            units=units,
+            rank=words.number(placebos.rank),
+            count=count,
+        ),
         subtitle=words(
             f"figure.rank_strip.{'subtitle_scaled' if placebos.scaled else 'subtitle'}",
             window=words.span(*result.design.window),
             unit=words.text(result.design.outcome_unit),
         ),
-        how=words("figure.rank_strip.how", plural=words.text(result.design.unit_label_plural), units=units),
+        how=how,
         description=words("figure.rank_strip.description", count=count, rank=sentences.rank_sentence(result, words)),
     )
 
