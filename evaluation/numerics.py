@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.optimize import nnls
 
+from evaluation.contracts import Fit
 from evaluation.errors import EstimationError, listed
 from evaluation.panel import Array, Mask, Panel
 from evaluation.result import Note
@@ -228,6 +230,23 @@ def contrast(outcome: Array, target: Target, controls: Array, before: Array | No
         observed=observed,
         counterfactual=observed - effects,
         fit_rmse=float(np.sqrt(np.mean(effects[:start] ** 2))),
+    )
+
+
+def fit_of(found: Contrast, start: int, unit_weights: Array, time_weights: Array | None, **further: Any) -> Fit:
+    """The Fit of a contrast: one effect for each period, in the order of the panel."""
+    times = np.arange(found.effects.size)
+    return Fit(
+        att=found.att,
+        effects=found.effects,
+        event_times=times - start,
+        periods=times,
+        observed=found.observed,
+        counterfactual=found.counterfactual,
+        unit_weights=unit_weights,
+        time_weights=time_weights,
+        fit_rmse=found.fit_rmse,
+        **further,
     )
 
 

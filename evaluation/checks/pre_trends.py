@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evaluation.inference.draws import rank_p_value
-from evaluation.result import CheckResult
+from evaluation.result import CheckResult, Value
 from evaluation.study import Study, make_pipeline, run_pipeline
 
 WARNS, FAILS = 0.10, 0.05
@@ -40,21 +40,8 @@ def check(study: Study) -> CheckResult:
         return CheckResult("pre_trends", "not_run", reason="few_controls", facts={"count": int(draws.size)})
     p_value = rank_p_value(draws, own)
     largest = max(gaps)
-    return CheckResult(
-        "pre_trends",
-        "failed" if p_value <= FAILS else "warns" if p_value <= WARNS else "passed",
-        value=p_value,
-        threshold=WARNS,
-        facts={
-            "p_value": p_value,
-            "statistic": own,
-            "median": float(np.median(draws)),
-            "largest": largest[2],
-            "largest_period": largest[1],
-            "n_pre": len(before),
-            "method": study.headline.method,
-        },
-    )
+    further: dict[str, Value] = {"median": float(np.median(draws)), "method": study.headline.method}
+    return _judged(p_value, own, largest, len(before), further)
 
 
 def _joint_test(study: Study) -> CheckResult:
@@ -69,6 +56,12 @@ def _joint_test(study: Study) -> CheckResult:
     before = [(abs(each.effect or 0.0), each.period or str(each.event_time), each.effect) for each in found.path]
     before = [gap for gap, each in zip(before, found.path, strict=True) if each.event_time < 0]
     p_value, largest = wald["p_value"], max(before)
+    return _judged(p_value, wald["statistic"], largest, len(before), {"method": "event_study"})
+
+
+def _judged(
+    p_value: float, statistic: Value, largest: tuple[float, str, float | None], n_pre: int, further: dict[str, Value]
+) -> CheckResult:
     return CheckResult(
         "pre_trends",
         "failed" if p_value <= FAILS else "warns" if p_value <= WARNS else "passed",
@@ -76,10 +69,10 @@ def _joint_test(study: Study) -> CheckResult:
         threshold=WARNS,
         facts={
             "p_value": p_value,
-            "statistic": wald["statistic"],
+            "statistic": statistic,
             "largest": largest[2],
             "largest_period": largest[1],
-            "n_pre": len(before),
-            "method": "event_study",
+            "n_pre": n_pre,
+            **further,
         },
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from pydantic import Field
 
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import Target, common_start, contrast, contrast_influence, target_weights
+from evaluation.numerics import Target, common_start, contrast, contrast_influence, fit_of, target_weights
 from evaluation.panel import Array, Mask, Panel
 from evaluation.regression import Regression, covariate_stack, two_way_regression, used_outcome
 from evaluation.result import Note, Value
@@ -73,16 +74,18 @@ def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
     outcome = panel.outcome if known.all() else np.where(known, panel.outcome, 0.0)
     found = contrast(outcome, target, controls, before, start)
     influence, path_influence = contrast_influence(outcome, target, controls, before)
-    return Fit(
-        att=found.att,
+    found = dataclasses.replace(
+        found,
         effects=np.where(known, found.effects, np.nan),
-        event_times=np.arange(panel.n_periods) - start,
-        periods=np.arange(panel.n_periods),
         observed=np.where(known, found.observed, np.nan),
         counterfactual=np.where(known, found.counterfactual, np.nan),
-        unit_weights=controls,
-        time_weights=before,
         fit_rmse=float(np.sqrt(np.mean(found.effects[before > 0] ** 2))),
+    )
+    return fit_of(
+        found,
+        start,
+        controls,
+        before,
         influence=influence,
         path_influence=path_influence,
         n_obs=int(panel.n_units * used.sum()),

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import common_start, contrast, contrast_influence, target_weights
+from evaluation.numerics import common_start, contrast, contrast_influence, fit_of, target_weights
 from evaluation.panel import Array, Indices, Panel
 from evaluation.regression import covariate_stack, two_way_regression
 
@@ -71,16 +71,11 @@ def _contrast_fit(panel: Panel, options: Options) -> Fit:
     before[start + options.reference] = 1.0
     found = contrast(panel.outcome, target, controls, before, start)
     influence, path_influence = contrast_influence(panel.outcome, target, controls, before)
-    return Fit(
-        att=found.att,
-        effects=found.effects,
-        event_times=np.arange(panel.n_periods) - start,
-        periods=np.arange(panel.n_periods),
-        observed=found.observed,
-        counterfactual=found.counterfactual,
-        unit_weights=controls,
-        time_weights=before,
-        fit_rmse=found.fit_rmse,
+    return fit_of(
+        found,
+        start,
+        controls,
+        before,
         influence=influence,
         path_influence=path_influence,
         n_obs=panel.n_units * panel.n_periods,

@@ -16,6 +16,7 @@ from evaluation.numerics import (
     complete_units,
     contrast,
     dropped_note,
+    fit_of,
     simplex_least_squares,
     spread,
     target_weights,
@@ -109,18 +110,13 @@ def fit(panel: Panel, options: Options) -> Fit:
     controls[rows] = omega
     before = np.where(np.arange(panel.n_periods) < start, 1.0 / start, 0.0) if options.demeaned else None
     found = contrast(panel.outcome, target, controls, before, start)
-    return Fit(
-        att=found.att,
-        effects=found.effects,
-        event_times=np.arange(panel.n_periods) - start,
-        periods=np.arange(panel.n_periods),
-        observed=found.observed,
-        counterfactual=found.counterfactual,
-        unit_weights=spread(controls, panel, full),
-        time_weights=before,
-        fit_rmse=found.fit_rmse,
+    return fit_of(
+        found,
+        start,
+        spread(controls, panel, full),
+        before,
         notes=dropped_note(dropped),
-        details={**details, "dropped_units": list(dropped)},  # type: ignore[dict-item]
+        details={**details, "dropped_units": list(dropped)},
     )
 
 

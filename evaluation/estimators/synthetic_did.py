@@ -15,6 +15,7 @@ from evaluation.numerics import (
     complete_units,
     contrast,
     dropped_note,
+    fit_of,
     simplex_least_squares,
     spread,
     target_weights,
@@ -82,16 +83,11 @@ def fit(panel: Panel, options: Options) -> Fit:
     times = np.zeros(panel.n_periods)
     times[:start] = lambda_
     found = contrast(panel.outcome, target, controls, times, start)
-    return Fit(
-        att=found.att,
-        effects=found.effects,
-        event_times=np.arange(panel.n_periods) - start,
-        periods=np.arange(panel.n_periods),
-        observed=found.observed,
-        counterfactual=found.counterfactual,
-        unit_weights=spread(controls, panel, full),
-        time_weights=times,
-        fit_rmse=found.fit_rmse,
+    return fit_of(
+        found,
+        start,
+        spread(controls, panel, full),
+        times,
         notes=dropped_note(dropped),
         details={"zeta": zeta, "noise_level": noise, "dropped_units": list(dropped)},
     )
