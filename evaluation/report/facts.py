@@ -86,6 +86,11 @@ def invalid(estimate: Estimate) -> Note | None:
     return next((note for note in estimate.notes if note.code in INVALID_NOTES), None)
 
 
+def doubtful(result: Result) -> bool:
+    """Whether the interval stands but, by the verdict, cannot be fully trusted."""
+    return valid(result) and any(reason.code == "inference_not_valid" for reason in result.verdict.reasons)
+
+
 def valid(result: Result) -> bool:
     """Whether there is an interval of the headline that may be asserted."""
     headline = result.headline
@@ -117,7 +122,8 @@ def starts(result: Result) -> tuple[str, ...]:
 
 def several_starts(result: Result) -> bool:
     """Whether units started at different times."""
-    return len(starts(result)) > 1 or any(not one.period for one in result.headline.path)
+    told = any(one.reason == "several_starts" for one in result.checks)
+    return told or len(starts(result)) > 1 or any(not one.period for one in result.headline.path)
 
 
 def thinned(sizes: Sequence[float]) -> tuple[int, ...]:

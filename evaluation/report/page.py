@@ -106,6 +106,7 @@ def render(result: Result, language: str) -> str:
             "percent": _percent(result, words),
             "ruled_out": sentences.ruled_out_sentence(result, words) or sentences.no_interval_sentence(result, words),
             "title": words("certainty.weight_title" if result.verdict.direction == "unclear" else "certainty.title"),
+            "doubt": sentences.doubt_sentence(result, words),
             "strength": sentences.strength(result, words),
             # a target group's own paragraph says it, and an effect that was found needs no such limit
             "detectable": sentences.detectable_sentence(result, words)
@@ -298,7 +299,7 @@ def _not_run(result: Result, words: Words, checks: tuple[str, ...]) -> list[str]
 
 def _failures(result: Result, words: Words, kind: str) -> list[tuple[str, list[str]]]:
     return [
-        (remarks.failure_sentence(one, result, words), remarks.problems(one))
+        (remarks.failure_sentence(one, result, words), remarks.problems(one, words))
         for one in result.failures
         if one.kind == kind
     ]

@@ -56,6 +56,13 @@ def note_sentence(note: Note, result: Result, words: Words) -> str:
             slots["methods"] = words.listed([_method_name(code, words) for code in codes])
         if note.code == "methods_agree" and note.facts.get("count") == 2:
             key = "note.methods_agree_two"
+        if note.code == "inference_not_valid":
+            if result.headline.lower is None or result.headline.upper is None:
+                key = "note.inference_no_interval"
+            elif facts.doubtful(result):
+                key = "note.inference_doubtful"
+        if note.code == "checks_missing" and not _before_untested(result):
+            key = "note.checks_missing_methods"
         if note.code == "checks_passed":
             return _checks_passed(note, result, words)
         standing = _standing(result, words)
@@ -66,9 +73,19 @@ def note_sentence(note: Note, result: Result, words: Words) -> str:
         return note.text
 
 
-def problems(failure: Failure) -> list[str]:
-    """The program's own messages, without the code name they begin with."""
-    return [one.removeprefix(f"{failure.name}: ").rstrip(".") for one in failure.problems]
+def problems(failure: Failure, words: Words) -> list[str]:
+    """The program's own messages, without the code name of a method or an inference they begin with."""
+    told = []
+    for one in failure.problems:
+        code, colon, rest = one.partition(": ")
+        known = code == failure.name or words.first(f"methods.{code}.name", f"inference.{code}.name") is not None
+        told.append((rest if colon and known else one).rstrip("."))
+    return told
+
+
+def _before_untested(result: Result) -> bool:
+    """Whether no check looked at the time before the start."""
+    return all(facts.check(result, name) is None for name in ("pre_trends", "placebo_in_time"))
 
 
 def _checks_passed(note: Note, result: Result, words: Words) -> str:

@@ -85,6 +85,14 @@ def evidence_sentence(result: Result, words: Words) -> str:
     return words(f"certainty.{key}", level=str(result.verdict.level), word=strength(result, words))
 
 
+def doubt_sentence(result: Result, words: Words) -> str | None:
+    """Why an interval that stands is somewhat too narrow; None where nothing is known against it."""
+    if not facts.doubtful(result):
+        return None
+    note = next((note for note in result.headline.notes if f"not_valid.{note.code}" in words), None)
+    return None if note is None else words("answer.card.doubtful", reason=_why_not_valid(note, result, words))
+
+
 def strength(result: Result, words: Words) -> str:
     """The level as a word: of the evidence for an effect, or of the weight of the comparison."""
     kind = "weight" if result.verdict.direction == "unclear" else "word"
@@ -203,6 +211,8 @@ def agreement_sentences(result: Result, words: Words) -> list[str]:
     verdict = facts.agreement(result)
     outside = sum(not facts.inside_headline(result, one) for one in result.estimates)
     count = len(result.estimates) + (verdict in {"same", "same_way", "way"})
+    if verdict == "one" and any(one.kind in {"estimator", "inference"} for one in result.failures):
+        return [words("agree.one_failed")]
     key = f"agree.{verdict}_two"
     key = key if len(result.estimates) == 1 and key in words else f"agree.{verdict}"
     first = words(key, count=words.number(count), outside=words.number(outside))
@@ -240,10 +250,11 @@ def chance_sentences(result: Result, words: Words) -> list[str]:
         words("chance.share", share=words.share(found.rank / found.count)),
     ]
     smallest = found.smallest_p if found.smallest_p is not None else 1 / found.count
-    key = "smallest_warn" if smallest > 0.05 else "smallest"
-    sentences.append(
-        words(f"chance.{key}", count=words.number(found.count), plural=plural, smallest=words.share(smallest))
-    )
+    if smallest >= 0.0005:
+        key = "smallest_warn" if smallest > 0.05 else "smallest"
+        sentences.append(
+            words(f"chance.{key}", count=words.number(found.count), plural=plural, smallest=words.share(smallest))
+        )
     if found.perfect:
         sentences.append(words("chance.perfect", perfect=words.number(found.perfect)))
     return sentences

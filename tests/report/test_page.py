@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.report.page import render
-from evaluation.result import CheckResult, Failure, from_json, to_json
+from evaluation.result import CheckResult, Failure, Value, from_json, to_json
 from tests.report.conftest import CASES, page
 from tests.report.fixtures import california, hjorring
 from tests.report.reading import Node, lines, read, spaced
@@ -125,6 +125,35 @@ def test_addresses_stand_only_in_namespaces(html: str) -> None:
 
 def test_the_page_stays_small(html: str) -> None:
     assert len(html.encode()) < LIMIT
+
+
+def test_very_many_placebos_are_thinned_and_the_page_stays_small() -> None:
+    """2,000 lines and dots would weigh several megabytes: 150 are drawn, and the files beside the page hold all."""
+    placebo: dict[str, Value] = {**california().headline.details["placebo"]}  # type: ignore[dict-item]
+    for key in ("units", "effects", "ratios", "rmspe_pre", "gaps"):
+        placebo[key] = (list(placebo[key]) * 60)[:2000]  # type: ignore[arg-type]
+    placebo |= {"count": 2001, "rank": 1, "smallest_p": 1 / 2001}
+    html = render(replace(california(), headline=replace(california().headline, details={"placebo": placebo})), "en")
+    assert len(html.encode()) < LIMIT
+    said = "\n".join(spaced(line) for line in lines(html))
+    assert (
+        "150 of 2,000 lines are drawn, evenly spaced by size; all are in the file california/placebo_gaps.csv." in said
+    )
+    assert "150 of 2,000 dots are drawn, evenly spaced by size; all are in the file california/placebos.csv." in said
+    assert "All the numbers are in the file california/placebo_gaps.csv, beside this page." in said
+    assert 'download="placebo_gaps.csv"' not in html
+
+
+def test_the_programs_own_message_is_announced_on_a_danish_page() -> None:
+    failure = Failure("estimator", "did", ("did: too few periods",))
+    said = [spaced(line) for line in lines(render(replace(hjorring(), failures=(failure,)), "da"))]
+    assert "Programmets egen besked, på engelsk: too few periods." in said
+
+
+def test_every_start_is_named() -> None:
+    several = {**hjorring().headline.details, "starts": ["2016", "2018", "2019"]}
+    result = replace(hjorring(), headline=replace(hjorring().headline, details=several))
+    assert "2016, 2018 and 2019" in render(result, "en")
 
 
 def test_the_generator_is_named_where_the_writer_looks_for_it(html: str) -> None:

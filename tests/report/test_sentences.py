@@ -416,7 +416,8 @@ def test_checks_that_could_not_be_run_are_counted() -> None:
 
 def test_a_level_lost_to_what_could_not_be_tested_is_said() -> None:
     missing = Note("checks_missing", "", {"not_run": 3, "count": 5})
-    assert remarks.note_sentence(missing, unclear(), load("en")) == (
+    untested = replace(unclear(), checks=())
+    assert remarks.note_sentence(missing, untested, load("en")) == (
         "3 of 5 checks could not be run. The time before the start was not tested, and that costs one level."
     )
     failed = Note("estimators_failed", "", {"names": ["did", "synthetic_control"]})
@@ -427,4 +428,32 @@ def test_a_level_lost_to_what_could_not_be_tested_is_said() -> None:
 
 def test_a_failure_is_told_without_its_code_name() -> None:
     failure = Failure("estimator", "did", ("did: too few periods.",))
-    assert remarks.problems(failure) == ["too few periods"]
+    assert remarks.problems(failure, load("en")) == ["too few periods"]
+    inside = Failure("estimator", "synthetic_control", ("cluster: for regressions only.",))
+    assert remarks.problems(inside, load("da")) == ["for regressions only"]
+
+
+def test_a_doubtful_interval_stands_with_its_doubt() -> None:
+    note = Note("placebo_few_controls", "", {"controls": 12, "enough": 20})
+    reason = Note("inference_not_valid", "")
+    result = with_headline(unclear(), notes=(note,))
+    result = replace(result, verdict=replace(result.verdict, reasons=(reason,)))
+    if facts.valid(result):
+        assert sentences.doubt_sentence(result, load("en")) == (
+            "This interval is somewhat too narrow: several were treated and only 12 were not, so that the placebo averages overlap."
+        )
+        assert remarks.note_sentence(reason, result, load("da")) == "Intervallet er noget for snævert her."
+    assert remarks.note_sentence(reason, without_interval(), load("en")) == "There is no interval to go by."
+
+
+def test_what_was_lost_is_the_other_methods_where_the_time_before_was_tested() -> None:
+    missing = Note("checks_missing", "", {"not_run": 3, "count": 5})
+    assert remarks.note_sentence(missing, unclear(), load("da")) == (
+        "Ingen anden metode kunne beregnes for at efterprøve svaret, og det koster ét niveau."
+    )
+
+
+def test_only_the_method_that_could_be_computed_is_counted() -> None:
+    failure = Failure("estimator", "did", ("did: too few periods.",))
+    result = replace(unclear(), estimates=(), failures=(failure,))
+    assert sentences.agreement_sentences(result, load("da")) == ["Kun én metode kunne beregnes."]

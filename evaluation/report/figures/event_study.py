@@ -114,7 +114,10 @@ def text(found: Values, result: Result, words: Words) -> FigureText:
             unit=unit,
             level=sentences.level(result.headline, words),
         ),
-        how=words("figure.event_study.how", window=words.span(*result.design.window)),
+        how=words(
+            "figure.event_study.how" if told else "figure.event_study.how_plain",
+            window=words.span(*result.design.window),
+        ),
         description=words(
             "figure.event_study.description",
             span=found.line.described,
