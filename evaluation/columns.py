@@ -30,8 +30,13 @@ MOST_PERIODS = 20_000
 MISSING = ("..", ".", "-", "–", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL")
 """Marks that stand for "no number" in a column of numbers; in a column of text they stay what they are."""
 
+LARGEST = 1e100
+"""Numbers beyond this overflow when they are squared a few times; no statistic is that large."""
+
 NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 COMMA_NUMBER = r"^\s*[+-]?(\d{1,3}(\.\d{3})+|\d+),\d+\s*$"
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _WEEK = re.compile(r"^\d{4}\s*-?\s*[UuWw]\d{1,2}$")
 
 
@@ -143,8 +148,8 @@ def times(column: Any) -> Times:
     return Times(steps, tuple(first.shift(k) for k in range(length)), tuple(bool(flag) for flag in seen))
 
 
-def numbers(column: Any, name: str) -> Numbers:
-    """Read numbers; text is refused with the number of rows and the expression that finds them."""
+def numbers(column: Any, name: str, *, from_file: bool = False) -> Numbers:
+    """Read numbers; text is refused with the number of rows, and for a frame the expression that finds them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -158,10 +163,14 @@ def numbers(column: Any, name: str) -> Numbers:
         infinite = int(np.isinf(values).sum())
         if infinite:
             return Numbers(values, f"{share(infinite, values)} infinite; leave the cell empty where it is not known")
+        huge = int((np.abs(values) > LARGEST).sum())
+        if huge:
+            what = f"{share(huge, values)} larger than 1e100, plus or minus"
+            return Numbers(values, f"{what}; leave the cell empty where it is not known, or use a larger unit")
         return Numbers(values)
     if not is_text(kind):
         return Numbers(empty, f"holds values of type {kind}, not numbers")
-    return Numbers(empty, _not_numbers(column, name))
+    return Numbers(empty, _not_numbers(column, "" if from_file else name))
 
 
 def share(count: int, of: Sized, one: str = "is", many: str = "are") -> str:
@@ -175,6 +184,11 @@ def is_text(kind: Any) -> bool:
 
     view = getattr(pa.types, "is_string_view", None)
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or (view is not None and view(kind)))
+
+
+def has_controls(label: str) -> bool:
+    """Whether a name holds a control character or one that is none: it cannot be printed or drawn."""
+    return _CONTROLS.search(label) is not None
 
 
 def sorted_names(labels: Iterable[str]) -> list[str]:
@@ -221,10 +235,13 @@ def name_of(value: object) -> str:
 
 
 def _text(value: object) -> str | None:
-    """Any Python value as text, None for the many spellings of missing."""
+    """Any Python value as text, None for the many spellings of missing.
+
+    Half a surrogate pair is no text; it becomes U+FFFE, which is none either and is refused in names.
+    """
     if value is None or str(value) in ("nan", "NaN", "NaT", "<NA>"):
         return None
-    return name_of(value)
+    return _SURROGATE.sub("\ufffe", name_of(value))
 
 
 def period_of(value: object) -> Period | None:
@@ -286,7 +303,10 @@ def _unequal(ordinals: list[int], frequency: Frequency) -> str:
 
 
 def _not_numbers(column: Any, name: str) -> str:
-    """In words: how many texts are no numbers, and what to do about it; empty when all texts are empty."""
+    """In words: how many texts are no numbers, and what to do about it; empty when all texts are empty.
+
+    With the column's `name` in a frame, also the expression that finds them.
+    """
     import pyarrow.compute as pc
 
     filled = pc.fill_null(column, "")
@@ -298,15 +318,15 @@ def _not_numbers(column: Any, name: str) -> str:
     if not n_full:
         return ""
     if n_full == n_plain:
-        return "the numbers are stored as text; convert them, e.g. with pd.to_numeric"
+        return f"the numbers are stored as text; {'convert them, e.g. with pd.to_numeric' if name else 'store them as numbers'}"
     if n_full == n_plain + n_comma:
         return f'{share(n_comma, column)} a number with a decimal comma, stored as text; read them with decimal = ","'
     bad = n_full - n_plain
     comma_note = f" ({n_comma:,} have a decimal comma)" if n_comma else ""
-    return (
-        f"{share(bad, column)} not a number{comma_note}; leave the cell empty where there is none. "
-        f"To see them: pd.to_numeric(data[{name!r}], errors='coerce').isna() & data[{name!r}].notna()"
-    )
+    what = f"{share(bad, column)} not a number{comma_note}; leave the cell empty where there is none"
+    if not name:
+        return what
+    return f"{what}. To see them: pd.to_numeric(data[{name!r}], errors='coerce').isna() & data[{name!r}].notna()"
 
 
 def arrow_indices(rows: Indices) -> Any:

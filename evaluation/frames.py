@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.columns import Names, Times, arrow_column, names, numbers, share, times
+from evaluation.columns import Names, Times, arrow_column, has_controls, names, numbers, share, times
 from evaluation.errors import DataError, Problem, did_you_mean, listed
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.periods import Period
@@ -101,7 +101,7 @@ def examine(frame: nw.DataFrame[Any], roles: Roles, source: str = "") -> Examine
     unit = names(arrow_column(frame, roles.unit)) if roles.unit in present else None
     time = times(arrow_column(frame, roles.time)) if roles.time in present else None
     _judge_places(unit, time, roles, seen)
-    values = _read_numbers(frame, roles, present, seen)
+    values = _read_numbers(frame, roles, present, seen, from_file=bool(source))
     if unit is None or time is None or time.wrong or not unit.labels or len(time.periods) < 2:
         return seen
     grid = _grid(unit, time, roles, seen)
@@ -206,13 +206,15 @@ _PARTS = {"unit": "unit", "time": "period", "outcome": "outcome", "covariates": 
 """Parts of which a column can play only one; a region, say, may also be the cluster."""
 
 
-def _read_numbers(frame: nw.DataFrame[Any], roles: Roles, present: frozenset[str], seen: Examined) -> dict[str, Array]:
+def _read_numbers(
+    frame: nw.DataFrame[Any], roles: Roles, present: frozenset[str], seen: Examined, *, from_file: bool
+) -> dict[str, Array]:
     """The numbers of every numeric column that can be read, by column."""
     values: dict[str, Array] = {}
     for role, place, column in roles.columns():
         if role not in ("outcome", "size", "noise", "covariates", "cycle") or column not in present or column in values:
             continue
-        read = numbers(arrow_column(frame, column), column)
+        read = numbers(arrow_column(frame, column), column, from_file=from_file)
         if read.wrong:
             seen.wrong(role, read.wrong, column, place)
         else:
@@ -237,6 +239,10 @@ def _judge_places(unit: Names | None, time: Times | None, roles: Roles, seen: Ex
     if unit is not None and unit.missing:
         what = f"{share(unit.missing, unit.codes, 'has', 'have')} no unit"
         seen.wrong("unit", f"{what}. To see them: data[{roles.unit!r}].isna()", roles.unit)
+    if unit is not None and (odd := [code for code, label in enumerate(unit.labels) if has_controls(label)]):
+        count = int(np.isin(unit.codes, odd).sum())
+        what = f"{share(count, unit.codes, 'has', 'have')} control characters in the name of the unit"
+        seen.wrong("unit", f"{what}; they cannot be printed, so take them out", roles.unit)
     if time is None:
         return
     if time.wrong:

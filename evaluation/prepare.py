@@ -91,6 +91,7 @@ def panel_from_spec(loaded: LoadedSpec, table: Table) -> Prepared:
     step.keep_where()
     step.keep_areas()
     step.keep_periods()
+    step.filtered()
     step.leave_out_controls()
     return step.finish()
 
@@ -106,6 +107,8 @@ class _Steps:
     notes: list[Note] = field(default_factory=list)
     flow: list[FlowStep] = field(default_factory=list)
     exclusions: list[Exclusion] = field(default_factory=list)
+    unfiltered: bool = False
+    emptied: bool = False
     region: str | None = None
     treated: tuple[str, ...] = ()
 
@@ -232,6 +235,10 @@ class _Steps:
         self._keep(fits[codes])
         self._count("periods", first=first.label, last=last.label)
 
+    def filtered(self) -> None:
+        """Note whether a filter could not be applied, so that the rows are not those meant."""
+        self.unfiltered = bool(self.problems)
+
     def leave_out_controls(self) -> None:
         """Leave out the units that may not serve as controls, and keep the reasons."""
         controls = self.loaded.spec.controls
@@ -258,6 +265,16 @@ class _Steps:
             for label in unit.labels:
                 if label not in kept and label not in out:
                     out[label] = texts(reasons.get(label, controls.exclude_reason or NOT_CHOSEN), languages)
+        others = [label for label in unit.labels if label not in treated]
+        if others and all(label in out for label in others) and self.loaded.spec.treatment.start_column is None:
+            self.emptied = True
+            key = "only" if controls.only else "exclude"
+            who = f"all {len(others):,} units that are not treated" if len(others) > 1 else "the only unit not treated"
+            self._wrong(
+                ("controls", key),
+                f"{who} {'are' if len(others) > 1 else 'is'} left out, so there is nobody to compare with; keep at least two",
+                at="key",
+            )
         keep = np.array([*(label not in out for label in unit.labels), True])
         self._keep(keep[unit.codes])
         self.exclusions = [Exclusion(label, reason) for label, reason in out.items()]
@@ -281,10 +298,8 @@ class _Steps:
             window=treatment.window,
         )
         examined = examine(self.rows, roles, self.source)
-        # after a broken filter the rows are not those meant, so only what the columns are is worth saying
-        broken = bool(self.problems)
         for finding in examined.findings:
-            if not broken or finding.what.startswith("no column"):
+            if self._holds(finding):
                 self.problems.append(self._problem(finding))
         if self.problems or examined.panel is None:
             raise DataError(*self.problems)
@@ -302,6 +317,18 @@ class _Steps:
         return Prepared(panel, self.table.inputs, tuple(self.flow), tuple(self.exclusions), notes)
 
     # ------------------------------------------------------------------ what the steps need
+
+    def _holds(self, finding: Finding) -> bool:
+        """Whether a finding is worth saying beside what was found before it.
+
+        After a broken filter the rows are not those meant: only what the columns are, and units that not even all rows
+        have, are certain. Where no control is left, that has been said.
+        """
+        if self.emptied:
+            return finding.role not in ("treated", "start") or "nobody to compare with" not in finding.what
+        if not self.unfiltered:
+            return True
+        return finding.what.startswith("no column") or (self.data.areas is None and finding.what.startswith("no unit"))
 
     def _wrong(self, path: tuple[str | int, ...], what: str, at: str = "value") -> None:
         self.problems.append(self.loaded.locator.problem(path, what, at=at))
@@ -326,9 +353,21 @@ class _Steps:
         if "not a number" in what or "stored as text" in what:
             remark = self.table.remarks.get(finding.column)
             what = remark if remark is not None else what
+        if what.startswith("no column"):
+            more = self._other_sheets()
+            what += f"{' ' if what.endswith('?') else '; '}{more}" if more else ""
         return self.loaded.locator.problem(
             path, f"{self.source}, column '{finding.column}': {what}" if finding.column else what
         )
+
+    def _other_sheets(self) -> str:
+        """A clause on the sheets of a workbook that were not read, where a column is missing on the one that was."""
+        read_as = self.table.inputs[0].read_as
+        sheets, sheet = read_as.get("sheets"), read_as.get("sheet")
+        if not isinstance(sheets, list):
+            return ""
+        others = [f"'{each}'" for each in sheets if each != sheet]
+        return f"sheet '{sheet}' was read, and the workbook also has {listed(others)}; sheet = \"...\" chooses one"
 
     def _units(self) -> Names | None:
         return names(arrow_column(self.rows, self.data.unit)) if self.data.unit in self.rows.columns else None

@@ -84,7 +84,10 @@ def assign(
     steps: dict[str, int | None] = {}
     for place, (name, when) in enumerate(starts.items()):
         if name not in rows:
-            hint = did_you_mean(name, units) or f"; there are {len(units):,} units: {listed(units)}"
+            hint = (
+                did_you_mean(name, units)
+                or f"; there {'is' if len(units) == 1 else 'are'} {_n_units(len(units))}: {listed(units)}"
+            )
             remarks.wrong("treated", f"no unit '{name}' in the data{hint}", place=place)
         if str(when) not in steps:
             steps[str(when)] = _start(when, periods, remarks)
@@ -115,14 +118,16 @@ def assign_by_column(column: Any, name: str, cells: Cells, remarks: Remarks) -> 
         return None
     early = [cells.units[row] for row in np.flatnonzero(result <= 0)]
     if early:
-        what = f"{len(early):,} of {n_units:,} units start in the first period, {cells.periods[0]}, or before it"
+        verb = "starts" if len(early) == 1 else "start"
+        what = f"{len(early):,} of {_n_units(n_units)} {verb} in the first period, {cells.periods[0]}, or before it"
         remarks.wrong(
             "start", f"{what}: {listed(early)}; leave them out, since nothing is known about them before", name
         )
         return None
     late = [cells.units[row] for row in np.flatnonzero(result > n_periods)]
     if late:
-        text = f"{len(late):,} units start after the last period and count as never treated: {listed(late)}"
+        verbs = ("starts", "counts") if len(late) == 1 else ("start", "count")
+        text = f"{_n_units(len(late))} {verbs[0]} after the last period and {verbs[1]} as never treated: {listed(late)}"
         remarks.note("starts_after_data", text, units=list(late))
     result = np.minimum(result, n_periods)
     if not (result < n_periods).any():
@@ -244,8 +249,13 @@ def _judge_controls(
             text = "every unit is treated at some time; only those not yet treated can be compared with"
             remarks.note("no_never_treated", text)
     elif not controls.size:
-        what = f"all {len(units):,} units are treated from the same period on"
+        who = f"all {len(units):,} units are" if len(units) > 1 else f"the only unit, '{units[0]}', is"
+        what = f"{who} treated from {'the same period' if len(units) > 1 else periods[int(start.min())].label} on"
         remarks.wrong(role, f"{what}; there is nobody to compare with")
     elif controls.size == 1:
         what = f"there is only one control, '{units[int(controls[0])]}'"
         remarks.wrong(role, f"{what}; with fewer than two, its own ups and downs cannot be told from an effect")
+
+
+def _n_units(count: int) -> str:
+    return "1 unit" if count == 1 else f"{count:,} units"

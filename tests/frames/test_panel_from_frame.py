@@ -317,3 +317,10 @@ def test_a_large_panel_is_quick() -> None:
     assert panel(frame, treated=["5"]).outcome.shape == (n_units, n_periods)
     # about half a second on two cores; five times that leaves room for a busy machine
     assert clock.perf_counter() - started < 2.5
+
+
+@pytest.mark.parametrize("bad", ["a\x00b", "a\x1b[31m", "a\ufffe", "a\udc80"])
+def test_names_that_cannot_be_printed_are_refused(bad: str) -> None:
+    frame = long()
+    frame["unit"] = frame["unit"].astype(object).where(frame["unit"] != "Ærø", bad)
+    assert "8 of 24 rows have control characters in the name of the unit" in said(frame)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.errors import DataError
+from evaluation.errors import DataError, SpecError
 from evaluation.prepare import Prepared, prepare
 from evaluation.run import load_spec
 
@@ -185,3 +185,70 @@ def test_the_treated_unit_cannot_be_excluded(run: Callable[..., Prepared], tmp_p
     path = small(tmp_path, extra=lambda unit, year: "2015" if unit == "Hjørring" else "0")
     with pytest.raises(DataError, match="'Hjørring' is treated"):
         run(path, treatment='start_column = "extra"', rest='[controls]\nexclude = ["Hjørring"]\nexclude_reason = "x"')
+
+
+def wrong(run: Callable[..., Prepared], *arguments: str, **keywords: str) -> str:
+    with pytest.raises(DataError) as caught:
+        run(*arguments, **keywords)
+    return str(caught.value)
+
+
+def test_treated_unit_start_and_controls_are_judged_in_one_round(run: Callable[..., Prepared], tmp_path: Path) -> None:
+    treatment = 'units = ["Hjorring"]\nstart = 2030'
+    text = wrong(run, small(tmp_path), treatment=treatment, rest='[controls]\nexclude = ["Alborg"]')
+    assert "no unit 'Alborg' in small.csv; did you mean 'Aalborg'?" in text
+    assert "no unit 'Hjorring' in the data; did you mean 'Hjørring'?" in text
+    assert "2030 is after the last period" in text
+
+
+def test_controls_that_are_all_left_out_are_said_at_the_exclusions(
+    run: Callable[..., Prepared], tmp_path: Path
+) -> None:
+    text = wrong(run, small(tmp_path), rest='[controls]\nexclude = ["Aalborg", "Thisted", "Morsø"]')
+    assert "all 3 units that are not treated are left out, so there is nobody to compare with" in text
+    assert "exclude = " in text
+    assert "units are treated" not in text
+
+
+def test_one_unit_alone_is_said_in_good_grammar(run: Callable[..., Prepared], tmp_path: Path) -> None:
+    text = wrong(run, small(tmp_path, "Hjørring"))
+    assert "the only unit, 'Hjørring', is treated from 2015 on; there is nobody to compare with" in text
+
+
+def test_control_characters_in_names_are_refused_with_their_count(run: Callable[..., Prepared], tmp_path: Path) -> None:
+    path = small(tmp_path)
+    text = (tmp_path / path).read_text(encoding="utf-8")
+    (tmp_path / path).write_text(text.replace("Morsø", "Mor\x1bsø"), encoding="utf-8")
+    said = wrong(run, path)
+    assert "6 of 24 rows have control characters in the name of the unit" in said
+    assert "\x1b" not in said
+
+
+def test_numbers_too_large_to_compute_with_are_refused(run: Callable[..., Prepared], tmp_path: Path) -> None:
+    path = small(tmp_path)
+    text = (tmp_path / path).read_text(encoding="utf-8")
+    (tmp_path / path).write_text(text + "Ærø,2012,-1.5e300\n", encoding="utf-8")
+    assert "1 of 25 rows is larger than 1e100, plus or minus" in wrong(run, path)
+
+
+def test_a_column_on_another_sheet(run: Callable[..., Prepared], tmp_path: Path) -> None:
+    import pandas as pd
+
+    with pd.ExcelWriter(tmp_path / "book.xlsx") as book:
+        pd.DataFrame({"note": ["see the other sheet"]}).to_excel(book, sheet_name="Info", index=False)
+        pd.DataFrame({"unit": ["a"], "year": [2015], "y": [1.0]}).to_excel(book, sheet_name="Tal", index=False)
+    said = wrong(run, "book.xlsx")
+    assert "sheet 'Info' was read, and the workbook also has 'Tal'; sheet = \"...\" chooses one" in said
+    assert "is not an Excel workbook" in wrong(run, small(tmp_path), data='sheet = "Tal"')
+
+
+@pytest.mark.parametrize("delimiter", [";;", "", "æ", "\\n", "\\u0000"])
+def test_a_delimiter_is_one_character(run: Callable[..., Prepared], tmp_path: Path, delimiter: str) -> None:
+    with pytest.raises(SpecError, match="delimiter must be one character") as caught:
+        run(small(tmp_path), data=f'delimiter = "{delimiter}"')
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("encoding", ["rot13", "klingon", "a\\u0000b"])
+def test_what_is_no_encoding(run: Callable[..., Prepared], tmp_path: Path, encoding: str) -> None:
+    assert "encoding" in wrong(run, small(tmp_path), data=f'encoding = "{encoding}"')
