@@ -41,6 +41,8 @@ def read_table(path: str | Path, settings: Settings | None = None) -> Table:
     inputs: list[InputFile] = []
     for file in files:
         form = _format(file, settings)
+        if settings.sheet is not None and form is not FORMATS["excel"]:
+            raise UnreadableError(file.name, f"is not an Excel workbook ({form.summary}); leave sheet out", "sheet")
         try:
             content = file.read_bytes()
         except OSError as problem:

@@ -11,6 +11,8 @@ from evaluation.columns import MISSING
 from evaluation.result import Note
 
 _WHOLE = r"^[+-]?\d+$"
+# 1e-05 as programs write it; 12E3 may be a code
+_SCIENTIFIC = r"^[+-]?\d+[eE][+-]\d+$"
 _LEADING_ZERO = r"^0\d+$"
 _EXPONENT = r"([eE][+-]?\d+)?$"
 _FRACTION = {".": r"^[+-]?(\d+\.\d*|\.\d+)", ",": r"^[+-]?(\d+,\d*|,\d+)"}
@@ -133,7 +135,7 @@ class _Shape:
         import pyarrow.compute as pc
 
         fraction = _FRACTION[mark] + _EXPONENT
-        return self._all(_WHOLE, fraction) and bool(pc.any(pc.match_substring(self._kept, mark)).as_py())
+        return self._all(_WHOLE, _SCIENTIFIC, fraction) and bool(pc.any(pc.match_substring(self._kept, mark)).as_py())
 
     def only(self, mark: Mark) -> bool:
         """Numbers only, and at least one of them can only be a fraction with this mark."""
@@ -152,24 +154,24 @@ class _Shape:
                 not coded,
                 "some have leading zeros, so the column was read as codes, not as numbers" if coded else "",
             )
-        if self._all(_WHOLE, _FRACTION[mark] + _EXPONENT):
+        if self._all(_WHOLE, _SCIENTIFIC, _FRACTION[mark] + _EXPONENT):
             if not certain and self._count(_EITHER):
                 return False, (
                     "a number such as 1.234 or 1,234 may be a fraction or have its thousands parted; "
                     'set decimal = "." or decimal = ","'
                 )
             return True, ""
-        if self._all(_WHOLE, _FRACTION[other] + _EXPONENT) and self._count(_FRACTION[other] + _EXPONENT) > self._count(
-            _EITHER
-        ):
+        if self._all(_WHOLE, _SCIENTIFIC, _FRACTION[other] + _EXPONENT) and self._count(
+            _FRACTION[other] + _EXPONENT
+        ) > self._count(_EITHER):
             return False, (
                 f"has a decimal {_WORDS[other]}, but the file is read with a decimal {_WORDS[mark]}; "
                 f"one file must keep to one of them"
             )
-        if self._all(_WHOLE, _FRACTION[mark] + _EXPONENT, _THOUSANDS[mark], _THOUSANDS[other], _SPACED):
+        if self._all(_WHOLE, _SCIENTIFIC, _FRACTION[mark] + _EXPONENT, _THOUSANDS[mark], _THOUSANDS[other], _SPACED):
             return False, f"{self._count_rows(_THOUSANDS[mark], _THOUSANDS[other], _SPACED):,} rows have thousands " \
                           "separators; write the numbers without them"  # fmt: skip
-        if self._all(_WHOLE, _FRACTION["."] + _EXPONENT, _FRACTION[","] + _EXPONENT):
+        if self._all(_WHOLE, _SCIENTIFIC, _FRACTION["."] + _EXPONENT, _FRACTION[","] + _EXPONENT):
             return False, "some rows have a decimal comma and some a decimal point; one file must keep to one of them"
         return False, ""
 

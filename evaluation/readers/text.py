@@ -134,12 +134,16 @@ def _sample(text: str) -> str:
 def _decode_as(content: bytes, name: str, encoding: str) -> Decoded:
     try:
         codecs.lookup(encoding)
-    except LookupError:
+    except (LookupError, ValueError):
         known = "utf-8, iso-8859-1, windows-1252, utf-16"
         raise UnreadableError(name, f"no encoding '{encoding}'; common ones are {known}", "encoding") from None
     try:
         return Decoded(content.decode(encoding).removeprefix("\ufeff"), encoding)
-    except UnicodeDecodeError as problem:
+    except (LookupError, UnicodeError) as problem:
+        if not isinstance(problem, UnicodeDecodeError):
+            raise UnreadableError(
+                name, f"'{encoding}' is no encoding of text; leave encoding out", "encoding"
+            ) from None
         line = content[: problem.start].count(b"\n") + 1
         raise UnreadableError(
             name,

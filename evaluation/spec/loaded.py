@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.errors import Problem
+from evaluation.shown import excerpt
 from evaluation.spec.model import Spec
 
 
@@ -32,7 +33,7 @@ class Locator:
             place = (1, 1)
         line, column = place
         text = self.lines[line - 1] if line <= len(self.lines) else ""
-        return Problem(f"{self.name}:{line}:{column}", what, f"{line:>6} | {text}")
+        return Problem(f"{self.name}:{line}:{column}", what, f"{line:>6} | {excerpt(text, column)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from evaluation.errors import Problem, SpecError, UsageError, nearest
+from evaluation.shown import excerpt
 from evaluation.spec.catalogue import Catalogue
 from evaluation.spec.findings import Finding, placed
 from evaluation.spec.loaded import LoadedSpec
@@ -85,7 +86,10 @@ def _misspelt(finding: Finding, meant: set[KeyPath]) -> bool:
 def _text(name: str) -> str:
     """The file's text, with a byte-order mark taken off."""
     try:
-        content = Path(name).read_bytes()
+        path = Path(name)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise UsageError(f"{name}: this is not a regular file; write the spec into one")
+        content = path.read_bytes()
     except FileNotFoundError:
         raise UsageError(f"{name}: there is no such file{_beside(name)}") from None
     except IsADirectoryError:
@@ -111,7 +115,7 @@ def _not_utf8(name: str, content: bytes, offset: int) -> Problem:
     return Problem(
         f"{name}:{line}:{column}",
         "this sign is not in UTF-8; save the file as UTF-8 (it is probably in Windows-1252)",
-        f"{line:>6} | {quote}",
+        f"{line:>6} | {excerpt(quote, column)}",
     )
 
 

@@ -47,6 +47,7 @@ def ruled(raw: Mapping[str, Any], catalogue: Catalogue, meant: set[KeyPath]) -> 
     yield from _repeated(raw)
     yield from _empty(raw)
     yield from _columns(raw)
+    yield from _delimiter(raw)
     yield from _texts(raw)
     yield from _methods(raw, catalogue)
 
@@ -209,6 +210,16 @@ def _columns(raw: Mapping[str, Any]) -> Iterator[Finding]:
                 ("data", role), f"column '{column}' is already {used[column]}; {role} needs a column of its own"
             )
         used.setdefault(column, role)
+
+
+def _delimiter(raw: Mapping[str, Any]) -> Iterator[Finding]:
+    value = value_at(raw, ("data", "delimiter"))
+    if not isinstance(value, str) or (len(value) == 1 and value.isascii() and (value.isprintable() or value == "\t")):
+        if value == '"':
+            yield Finding(("data", "delimiter"), "the quotation mark encloses fields, so it cannot part them")
+        return
+    what = "delimiter must be one character"
+    yield Finding(("data", "delimiter"), f'{what}, such as ";" or "\\t" (tab); leave it out to have it found out')
 
 
 def _texts(raw: Mapping[str, Any]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import re
 import tomllib
 
 from evaluation.errors import Problem
+from evaluation.shown import excerpt
 from evaluation.spec.locate import Spans, spans
 
 _AT = re.compile(r"\(at line (\d+), column (\d+)\)$")
@@ -34,7 +35,7 @@ def syntax_problem(text: str, name: str, error: tomllib.TOMLDecodeError) -> Prob
         column = len(lines[line - 1]) + 1
     where, what = _explained(text, lines, line, column, str(error))
     line, column = where
-    return Problem(f"{name}:{line}:{column}", what, f"{line:>6} | {lines[line - 1]}")
+    return Problem(f"{name}:{line}:{column}", what, f"{line:>6} | {excerpt(lines[line - 1], column)}")
 
 
 def _explained(text: str, lines: list[str], line: int, column: int, message: str) -> tuple[tuple[int, int], str]:

@@ -154,3 +154,11 @@ def test_reading_needs_no_pandas() -> None:
     )
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], cwd=root, check=True)
+
+
+def test_an_exponent_without_a_decimal_mark_is_a_number_and_a_code_is_none(tmp_path: Path) -> None:
+    table = read(tmp_path, "a,b,c\n1e-05,12E3,1e+20\n0.5,45E1,2\n")
+    assert column(table, "a") == [1e-05, 0.5]
+    assert column(table, "b") == ["12E3", "45E1"]
+    assert column(table, "c") == [1e20, 2.0]
+    assert column(read(tmp_path, "a;b\n1e-05;1,5\n2;2\n"), "a") == [1e-05, 2.0]
