@@ -267,6 +267,83 @@ def test_strict_fails_after_the_report_was_written(evaluate: Any, jobs: str, mon
     )
 
 
+@pytest.mark.parametrize("more", [(), ("--check",)])
+def test_data_neither_public_nor_with_sizes_are_refused_before_anything_is_read(
+    evaluate: Any, jobs: str, more: tuple[str, ...]
+) -> None:
+    text = Path(jobs).read_text(encoding="utf-8")
+    text = re.sub(r"^(public|size)\b", r"# \1", text, flags=re.MULTILINE)
+    Path(jobs).write_text(text, encoding="utf-8")
+    Path("jobs_data.csv").unlink()
+    said = evaluate(jobs, *more)
+    assert said.code == 6
+    line = text[: text.index("[data]")].count("\n") + 1
+    assert f"jobs.toml:{line}:" in said.err
+    assert "write `public = true` if they are published statistics, or name that column as `size`" in said.err
+    assert "[data]" in said.err
+
+
+def test_what_the_run_reads_is_refused_before_anything_is_computed(
+    evaluate: Any, jobs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("jobs").mkdir()
+    data = Path("jobs_data.csv").rename("jobs/weights.csv")
+    before = data.read_bytes()
+    Path(jobs).write_text(Path(jobs).read_text(encoding="utf-8").replace("jobs_data.csv", "jobs/weights.csv"))
+    monkeypatch.setattr(flow, "evaluate", lambda *_, **__: pytest.fail("computed"))
+    said = evaluate(jobs, "--output", ".", "--force")
+    assert said.code == 2
+    assert f"{data}: the run reads this file, so it is not written over" in said.err
+    assert data.read_bytes() == before
+
+
+def test_names_cannot_steer_the_terminal(evaluate: Any) -> None:
+    name = "a\x1b[2J\u202e.toml"
+    said = evaluate(name)
+    assert said.err.startswith("a\\x1b[2J\\u202e.toml: there is no such file")
+    Path("bad.toml").write_text("x = 1 # \u202e\n" + "y" * 5000 + " = 2\n", encoding="utf-8")
+    said = evaluate("bad.toml")
+    assert "\u202e" not in said.err
+    assert max(len(line) for line in said.err.splitlines() if " | " in line[:10]) < 140
+
+
+def test_fifty_problems_are_shown_and_the_others_counted(evaluate: Any) -> None:
+    Path("many.toml").write_text("".join(f"key{place} = 1\n" for place in range(100)), encoding="utf-8")
+    said = evaluate("many.toml")
+    assert said.code == 3
+    assert said.err.count("unknown key") <= cli.MOST_SHOWN
+    assert re.search(r"\nand \d+ more problems\n", said.err)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no such files")
+def test_a_pipe_or_device_is_no_spec(evaluate: Any) -> None:
+    os.mkfifo("pipe.toml")
+    for name in ("pipe.toml", os.devnull):
+        said = evaluate(name)
+        assert said.code == 2
+        assert f"{name}: this is not a regular file" in said.err
+        assert "this is not a regular file" in evaluate("--render", name).err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_standard_output_that_is_full_or_closed_is_said(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for redirection, reason in ((">/dev/full", "no space left on device"), (">&-", "standard output is closed")):
+        line = f'"{sys.executable}" -m evaluation.cli --schema {redirection}'
+        told = subprocess.run(
+            line, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert told.returncode == 2
+        assert reason in told.stderr
+        assert "Traceback" not in told.stderr
+    for redirection in ("2>/dev/full", "2>&-"):
+        line = f'"{sys.executable}" -m evaluation.cli nowhere.toml {redirection}'
+        told = subprocess.run(
+            line, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert told.returncode == 2
+
+
 def test_a_language_the_spec_has_no_texts_in(evaluate: Any, jobs: str) -> None:
     said = evaluate(jobs, "--language", "da", "--check")
     assert said.code == 2
