@@ -119,5 +119,6 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, str):
         # a spreadsheet would compute a text that begins like a formula; with an apostrophe before it, it stays a text
-        return f"'{value}" if value.startswith(_FORMULA) else value
+        # (and a lone carriage return would end the row: the csv module does not quote it)
+        return (f"'{value}" if value.startswith(_FORMULA) else value).replace("\r", " ")
     return f"{value:.10g}" if isinstance(value, float) else str(value)

@@ -49,3 +49,8 @@ def test_addresses_are_never_fetched() -> None:
     except RuntimeError:
         return
     assert ">1<" not in drawn
+
+
+def test_characters_that_would_kill_the_converter_are_taken_out() -> None:
+    odd = {"values": [{"a": "x\x00\x1b\ufffe\uffff\udc80y"}]}
+    assert ">xy<" in converter.convert({**REQUEST, "vl_spec": {"data": odd, "mark": "text", "encoding": {"text": {"field": "a"}}}})

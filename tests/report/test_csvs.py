@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 
 import pytest
 
@@ -58,3 +59,11 @@ def test_missing_numbers_are_empty_cells() -> None:
 
     result = replace(hjorring(), headline=replace(hjorring().headline, lower=None))
     assert rows(csv_files(result)["estimates.csv"])[0]["lower"] == ""
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+45", "-x", "@SUM(A1)", "\tx", "\rx"])
+def test_a_text_is_never_a_formula(text: str) -> None:
+    result = hjorring()
+    result = replace(result, headline=replace(result.headline, unit_weights={text: -0.5}))
+    found = next(row for row in csv.DictReader(io.StringIO(csv_files(result)["weights.csv"], newline="")))
+    assert (found["name"], found["weight"]) == (f"'{text}".replace("\r", " "), "-0.5")
