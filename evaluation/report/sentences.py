@@ -16,15 +16,11 @@ from evaluation.verdict import FEW_TREATED
 
 
 def answer(result: Result, language: str) -> list[str]:
-    """The answer in three sentences: what was found, how large it is, how sure one can be."""
+    """The answer in three lines: what was found, how large it is, how sure one can be."""
     words, result = load(language), facts.readable(result)
-    opposite = opposite_sentence(result, words)
-    first = headline_sentence(result, words)
-    return [
-        first if opposite is None else f"{first} {opposite}",
-        size_sentence(result, words),
-        evidence_sentence(result, words),
-    ]
+    found = [headline_sentence(result, words), opposite_sentence(result, words)]
+    size = [size_sentence(result, words), doubt_sentence(result, words)]
+    return [" ".join(filter(None, found)), " ".join(filter(None, size)), evidence_sentence(result, words)]
 
 
 def headline_sentence(result: Result, words: Words) -> str:

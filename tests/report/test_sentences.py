@@ -440,9 +440,12 @@ def test_a_doubtful_interval_stands_with_its_doubt() -> None:
     result = replace(result, verdict=replace(result.verdict, reasons=(reason,)))
     if facts.valid(result):
         assert sentences.doubt_sentence(result, load("en")) == (
-            "This interval is somewhat too narrow: several were treated and only 12 were not, so that the placebo averages overlap."
+            "This interval must be read with caution: several were treated and only 12 were not, so that the placebo averages overlap."
         )
-        assert remarks.note_sentence(reason, result, load("da")) == "Intervallet er noget for snævert her."
+        assert remarks.note_sentence(reason, result, load("da")) == "Intervallet skal læses med forbehold her."
+        assert spaced(sentences.answer(result, "da")[1]).endswith(
+            "Intervallet skal læses med forbehold: Flere er behandlet, og kun 12 er ikke, så placebo-gennemsnittene overlapper hinanden."
+        )
     assert remarks.note_sentence(reason, without_interval(), load("en")) == "There is no interval to go by."
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 
-from evaluation.report import facts
+from evaluation.report import facts, sentences
 from evaluation.report.figures.base import Figure, FigureText, Palette
 from evaluation.report.figures.strip import Strip, draw_strip
 from evaluation.report.tables import Table, table
@@ -25,6 +25,8 @@ def values(result: Result, words: Words) -> Strip | None:
     ]
     if not known:
         return None
+    kept = facts.thinned([effect for _, effect in known])
+    known = [known[place] for place in kept]
     names, effects = zip(*known, strict=True)
     full = facts.number(check.facts.get("full"))
     full = result.headline.effect if full is None else full
@@ -54,13 +56,21 @@ def text(found: Strip, result: Result, words: Words) -> FigureText:
     decimals, plural = result.design.decimals, words.text(result.design.unit_label_plural)
     order = sorted(range(len(found.places)), key=lambda index: found.places[index])
     units = facts.texts(check.series.get("units"))
+    every = sum(effect is not None for effect in facts.numbers(check.series.get("effects")))
+    how = words("figure.leave_one_out.how")
+    if len(found.places) < every:
+        drawn = words(
+            "figure.leave_one_out.drawn",
+            shown=words.number(len(found.places)), count=words.number(every), file=sentences.file(FIGURE.csv, result),
+        )  # fmt: skip
+        how = f"{how} {drawn}"
     return FigureText(
         title=words(f"figure.leave_one_out.{'little' if check.status == 'passed' else 'much'}", plural=plural),
         subtitle=words("figure.leave_one_out.subtitle", plural=plural, unit=words.text(result.design.outcome_unit)),
-        how=words("figure.leave_one_out.how"),
+        how=how,
         description=words(
             "figure.leave_one_out.description",
-            count=words.number(len(found.places)),
+            count=words.number(every),
             low=words.number(found.places[order[0]], decimals),
             low_unit=str(check.facts.get("low_unit", units[order[0]])),
             high=words.number(found.places[order[-1]], decimals),
@@ -77,9 +87,14 @@ def table_of(found: Strip, result: Result, words: Words) -> Table | None:
         return None
     pairs = zip(facts.texts(check.series.get("units")), facts.numbers(check.series.get("effects")), strict=False)
     rows = sorted(((unit, effect) for unit, effect in pairs if effect is not None), key=lambda pair: (pair[1], pair[0]))
+    caption = text(found, result, words).subtitle
+    kept = facts.thinned([effect for _, effect in rows])
+    if len(kept) < len(rows):
+        shown = words("page.rows_shown", shown=words.number(len(kept)), count=words.number(len(rows)))
+        caption, rows = f"{caption}. {shown}", [rows[place] for place in kept]
     head = (words("table.unit"), words("table.estimate_without"))
     cells = [(unit, words.number(effect, max(2, result.design.decimals))) for unit, effect in rows]
-    return table(text(found, result, words).subtitle, head, cells)
+    return table(caption, head, cells)
 
 
 FIGURE = Figure("leave_one_out", "wrong", values, draw, text, table_of, "check_leave_one_out.csv")
