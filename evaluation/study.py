@@ -124,6 +124,8 @@ def _estimate(
         details["rmspe_pre"] = fit.fit_rmse
     assert panel.cluster is not None  # set by Panel itself
     details["treated_clusters"] = len(np.unique(panel.cluster[panel.treated]))
+    if len(panel.starts) > 1:
+        details["starts"] = [labels[start] for start in panel.starts]
     chosen = _changed_options(pipeline.options)
     if chosen:
         details["label"] = "+".join(chosen)

@@ -25,6 +25,8 @@ def check(study: Study) -> CheckResult:
     Economic Review: Insights 4(3), on what passing such a test does not show.
     """
     placebo = study.placebo
+    if len(study.panel.starts) > 1:
+        return CheckResult("pre_trends", "not_run", reason="several_starts")
     if placebo is None or "rmspe_pre" not in placebo:
         return _joint_test(study)
     before = [each for each in study.headline.path if each.event_time < 0 and each.effect is not None]
