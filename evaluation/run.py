@@ -209,7 +209,7 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     prepared = prepare(loaded)
     lines = [("Data", data_line(prepared))]
     controls = prepared.panel.n_units - int(prepared.panel.treated.sum())
-    seconds = 2.0  # imports, pages and figures
+    seconds = 3.0 + 1.5 * len(spec.languages)  # imports; figures and words of each page
     tables = [("Headline", spec.headline.method, spec.headline.options, spec.inference.method)]
     tables += [
         ("Estimator", table.name, table.options, table.inference or spec.inference.method) for table in spec.estimator
