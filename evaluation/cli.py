@@ -7,6 +7,7 @@ used, so that `--help` is quick and `--check` needs nothing that draws.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -115,6 +116,8 @@ def command(words: tuple[str, ...], **options: Any) -> int:
 
 def main() -> NoReturn:
     """The entry point of `evaluate`."""
+    # figures are many small objects that live until the end: collecting a hundred times less often saves a tenth of the time
+    gc.set_threshold(100_000, 50, 50)
     sys.exit(run(sys.argv[1:]))
 
 
