@@ -43,8 +43,6 @@ class Fit:
     influence, path_influence : Array or None
         (units,) and (times, units): the effect's and the path's linearisation; the sum over units of its square is the
         cluster-robust variance before the small-sample factor.
-    residuals : Array or None
-        (units, periods) regression residuals, for regressions.
     n_obs, n_parameters : int
         Observations and estimated parameters *not nested in the clusters*, for the small-sample factor.
     """
@@ -60,7 +58,6 @@ class Fit:
     fit_rmse: float | None = None
     influence: Array | None = None
     path_influence: Array | None = None
-    residuals: Array | None = None
     n_obs: int = 0
     n_parameters: int = 0
     notes: tuple[Note, ...] = ()

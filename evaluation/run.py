@@ -76,7 +76,7 @@ def evaluate(
     if pages:
         from evaluation.report import converter
 
-        converter.start()
+        converter.warm_up()
     say(
         "Spec",
         f"{loaded.path.name}, {_count(1 + len(spec.estimator), 'estimator')}, {_count(len(catalogue().checks), 'check')}",

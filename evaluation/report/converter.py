@@ -63,16 +63,11 @@ class Helper:
         return b""
 
 
-def start() -> None:
-    """Start the helper, which takes most of a second, without waiting for it."""
-    _helper()
-
-
-def warm_up(version: str) -> None:
-    """Start the helper and give it a first figure to draw, without waiting for it."""
+def warm_up() -> None:
+    """Start the helper and give it a first figure to draw, which takes most of a second, without waiting for it."""
     helper = _helper()
     if helper is not None:
-        helper.ask({"vl_spec": FIRST, "vl_version": version, "allowed_base_urls": []}, silent=True)
+        helper.ask({"vl_spec": FIRST, "allowed_base_urls": []}, silent=True)
 
 
 def convert(request: dict[str, Any]) -> str:

@@ -54,11 +54,6 @@ def convert(spec: dict[str, Any], locale: Mapping[str, Any]) -> str:
     )
 
 
-def warm_up() -> None:
-    """Start the converter, which takes most of a second, while something else is being computed."""
-    converter.warm_up(VL_VERSION)
-
-
 def finished(svg: str, drawing: Drawing) -> str:
     """The converter's SVG made fit for the page.
 

@@ -19,7 +19,7 @@ def test_helper_and_here_draw_the_same() -> None:
 
 
 def test_a_warm_up_leaves_no_answer_behind() -> None:
-    converter.warm_up(VL_VERSION)
+    converter.warm_up()
     narrow = {**REQUEST, "vl_spec": {**converter.FIRST, "width": 77}}
     assert converter.convert(narrow) == converter._here(narrow)
 
