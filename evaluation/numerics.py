@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -148,7 +149,7 @@ def common_start(panel: Panel, method: str) -> int:
     return start
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """How the headline effect weights the treated cells: by persons where sizes are known, else equally.
 
@@ -159,7 +160,7 @@ class Target:
     units: Array
     periods: Array
 
-    @property
+    @cached_property
     def shares(self) -> Array:
         """(units, periods) weights of the treated within each period, each column summing to 1.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,7 +22,7 @@ Indices: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Panel:
     """Outcomes by unit and period. All arrays are read-only; change is `with_outcome`, `assign`, `keep_units`, ...
 
@@ -84,7 +85,7 @@ class Panel:
             }
             object.__setattr__(self, name, MappingProxyType(frozen))
 
-    # ------------------------------------------------------------------ what it says
+    # ------------------------------------------------------------------ what it says, worked out once
 
     @property
     def n_units(self) -> int:
@@ -96,31 +97,31 @@ class Panel:
         """How many periods (columns) there are."""
         return len(self.periods)
 
-    @property
+    @cached_property
     def treated(self) -> Mask:
         """(units,) True for units that are treated at some time."""
-        return self.start < self.n_periods
+        return _locked(self.start < self.n_periods)
 
-    @property
+    @cached_property
     def starts(self) -> tuple[int, ...]:
         """The distinct first treated periods (indices) of the treated units, in order."""
         return tuple(sorted(set(self.start[self.treated].tolist())))
 
-    @property
+    @cached_property
     def after(self) -> Mask:
         """(units, periods) True for treated cells."""
-        return np.arange(self.n_periods)[None, :] >= self.start[:, None]
+        return _locked(np.arange(self.n_periods)[None, :] >= self.start[:, None])
 
-    @property
+    @cached_property
     def target(self) -> Mask:
         """(units, periods) True for the treated cells that the headline effect averages over."""
         cells = self.after.copy()
         if self.window is not None:
             cells[:, : self.window[0]] = False
             cells[:, self.window[1] + 1 :] = False
-        return cells
+        return _locked(cells)
 
-    @property
+    @cached_property
     def balanced(self) -> bool:
         """True when every cell is observed."""
         return bool(np.isfinite(self.outcome).all())
@@ -249,6 +250,11 @@ def _frozen(name: str, value: npt.NDArray[Any], *shapes: tuple[int, ...]) -> npt
         expected = " or ".join(str(shape) for shape in shapes)
         raise DataError(f"panel: '{name}' has shape {value.shape}, expected {expected}")
     if value.flags.writeable:
-        value = value.copy()
-        value.flags.writeable = False
+        value = _locked(value.copy())
+    return value
+
+
+def _locked(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The same array, read-only."""
+    value.flags.writeable = False
     return value

@@ -63,7 +63,7 @@ def fit(panel: Panel, options: Options) -> Fit:
 
 
 def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
-    target = target_weights(panel, np.isfinite(panel.outcome))
+    target = target_weights(panel, None if panel.balanced else np.isfinite(panel.outcome))
     controls = (~panel.treated) / float((~panel.treated).sum())
     before = np.where((np.arange(panel.n_periods) < start) & used, 1.0, 0.0)
     if not before.any() or not used[start:].any():
@@ -74,13 +74,14 @@ def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
     outcome = panel.outcome if known.all() else np.where(known, panel.outcome, 0.0)
     found = contrast(outcome, target, controls, before, start)
     influence, path_influence = contrast_influence(outcome, target, controls, before)
-    found = dataclasses.replace(
-        found,
-        effects=np.where(known, found.effects, np.nan),
-        observed=np.where(known, found.observed, np.nan),
-        counterfactual=np.where(known, found.counterfactual, np.nan),
-        fit_rmse=float(np.sqrt(np.mean(found.effects[before > 0] ** 2))),
-    )
+    if not known.all():
+        found = dataclasses.replace(
+            found,
+            effects=np.where(known, found.effects, np.nan),
+            observed=np.where(known, found.observed, np.nan),
+            counterfactual=np.where(known, found.counterfactual, np.nan),
+            fit_rmse=float(np.sqrt(np.mean(found.effects[before > 0] ** 2))),
+        )
     return fit_of(
         found,
         start,

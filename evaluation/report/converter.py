@@ -34,6 +34,9 @@ for line in sys.stdin.buffer:
         sys.stdout.buffer.flush()
 """
 
+VL_VERSION = "6.4"
+"""The Vega-Lite that figures are written in; tests hold them against its schema."""
+
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 # text and an axis, so that fonts and number formats are loaded too
@@ -67,7 +70,7 @@ def warm_up() -> None:
     """Start the helper and give it a first figure to draw, which takes most of a second, without waiting for it."""
     helper = _helper()
     if helper is not None:
-        helper.ask({"vl_spec": FIRST, "allowed_base_urls": []}, silent=True)
+        helper.ask({"vl_spec": FIRST, "vl_version": VL_VERSION, "allowed_base_urls": []}, silent=True)
 
 
 def convert(request: dict[str, Any]) -> str:

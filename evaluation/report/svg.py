@@ -1,4 +1,4 @@
-"""An Altair chart as static SVG for the page: coloured by the page's variables, described, and safe beside other figures."""
+"""A Vega-Lite figure as static SVG for the page: coloured by the page's variables, described, and safe beside other figures."""
 
 from __future__ import annotations
 
@@ -9,14 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-import altair as alt
-from altair.utils.schemapi import debug_mode
-
 from evaluation.report import converter
+from evaluation.report.figures.base import Spec
 from evaluation.report.words import MINUS, Words
-
-VL_VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
-"""The converter must read the specification as the Altair that wrote it means it."""
 
 _SVG = "http://www.w3.org/2000/svg"
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
@@ -29,28 +24,26 @@ ElementTree.register_namespace("", _SVG)
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """One figure at one width: a key that is unique on the page, its chart, title and description."""
+    """One figure at one width: a key that is unique on the page, its specification, title and description."""
 
     key: str
-    chart: Callable[[], alt.LayerChart]
+    spec: Callable[[], Spec]
     title: str
     description: str
 
 
 def draw(drawings: Sequence[Drawing], words: Words) -> dict[str, str]:
-    """Every drawing's SVG by its key; charts are written here while the converter draws those before."""
+    """Every drawing's SVG by its key; specifications are written here while the converter draws those before."""
     locale = _locale(words)
-    with ThreadPoolExecutor(max_workers=1) as pool, debug_mode(False):
-        waiting: dict[str, Future[str]] = {
-            one.key: pool.submit(convert, one.chart().to_dict(validate=False), locale) for one in drawings
-        }
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting: dict[str, Future[str]] = {one.key: pool.submit(convert, one.spec(), locale) for one in drawings}
         return {one.key: finished(waiting[one.key].result(), one) for one in drawings}
 
 
-def convert(spec: dict[str, Any], locale: Mapping[str, Any]) -> str:
+def convert(spec: Spec, locale: Mapping[str, Any]) -> str:
     """Vega-Lite to SVG, without any access to addresses."""
     return converter.convert(
-        {"vl_spec": spec, "vl_version": VL_VERSION, "allowed_base_urls": [], "format_locale": dict(locale)}
+        {"vl_spec": spec, "vl_version": converter.VL_VERSION, "allowed_base_urls": [], "format_locale": dict(locale)}
     )
 
 

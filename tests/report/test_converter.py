@@ -9,9 +9,8 @@ import threading
 import pytest
 
 from evaluation.report import converter
-from evaluation.report.svg import VL_VERSION
 
-REQUEST = {"vl_spec": converter.FIRST, "vl_version": VL_VERSION, "allowed_base_urls": []}
+REQUEST = {"vl_spec": converter.FIRST, "vl_version": converter.VL_VERSION, "allowed_base_urls": []}
 
 
 def test_helper_and_here_draw_the_same() -> None:

@@ -9,11 +9,14 @@ from functools import cache
 from typing import Any
 from xml.etree import ElementTree
 
+import altair
+import jsonschema
 import pytest
+import vl_convert
 
-from evaluation.report import svg
+from evaluation.report import converter, svg
 from evaluation.report.figures import FIGURES, NARROW, PAGE, PLAIN, WIDE
-from evaluation.report.figures.base import TEXT, Figure, apart, broken, period_ticks, scale
+from evaluation.report.figures.base import TEXT, Figure, apart, broken, chart, period_ticks, scale
 from evaluation.report.words import load
 from evaluation.result import CheckResult, LadderRung, Result
 from tests.report.fixtures import california, hjorring
@@ -39,9 +42,7 @@ PAIRS = [
 
 def drawn(key: str, name: str, width: int, palette: Any = PLAIN, language: str = "en") -> dict[str, Any]:
     figure, words = FIGURES[key], load(language)
-    chart = figure.draw(figure.values(RESULTS[name](), words), words, palette, width)
-    spec: dict[str, Any] = chart.to_dict(validate=palette is PLAIN)
-    return spec
+    return figure.draw(figure.values(RESULTS[name](), words), words, palette, width)
 
 
 @cache
@@ -54,18 +55,22 @@ def picture(key: str, name: str, width: int, language: str = "en") -> ElementTre
     return ElementTree.fromstring(svg.draw([one], words)[one.key])
 
 
-def rows_of(spec: dict[str, Any], layer: dict[str, Any]) -> list[dict[str, Any]]:
-    """The rows a layer draws: JSON text, in the layer or among the datasets that Altair gathers."""
-    data = layer["data"]
-    found: list[dict[str, Any]] = json.loads(data["values"] if "values" in data else spec["datasets"][data["name"]])
-    return found
-
-
 def rows(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """(kind of mark, row) of everything drawn."""
     for layer in spec["layer"]:
-        for row in rows_of(spec, layer):
+        for row in layer["data"]["values"]:
             yield layer["mark"]["type"], row
+
+
+def test_the_converter_knows_the_version_that_figures_are_written_in() -> None:
+    assert converter.VL_VERSION in vl_convert.get_vegalite_versions()
+    assert altair.SCHEMA_VERSION.startswith(f"v{converter.VL_VERSION.split('.')[0]}.")
+
+
+def test_a_chart_that_is_no_vega_lite_is_refused() -> None:
+    spec = drawn("forest", "hjorring", WIDE)
+    with pytest.raises(jsonschema.ValidationError):
+        chart({**spec, "layer": [{**spec["layer"][0], "mark": {"type": "no such mark"}}]})
 
 
 def test_every_figure_is_drawn_by_some_result() -> None:
@@ -76,6 +81,7 @@ def test_every_figure_is_drawn_by_some_result() -> None:
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_the_chart_is_valid_vega_lite_of_the_asked_width(key: str, name: str, width: int) -> None:
     spec = drawn(key, name, width)
+    assert isinstance(chart(spec), altair.LayerChart), "Altair holds it against the schema of Vega-Lite"
     assert spec["autosize"] == {"type": "none"}
     assert spec["width"] + spec["padding"]["left"] + spec["padding"]["right"] == width
     assert spec["width"] >= width / 2, "the plot keeps most of the figure"
@@ -97,7 +103,7 @@ def test_a_figure_without_its_facts_is_left_out(key: str) -> None:
 
 def test_observed_and_expected_are_the_path() -> None:
     spec, path = drawn("observed_expected", "hjorring", WIDE), hjorring().headline.path
-    lines = [[row["y"] for row in rows_of(spec, each)] for each in spec["layer"] if each["mark"]["type"] == "line"]
+    lines = [[row["y"] for row in each["data"]["values"]] for each in spec["layer"] if each["mark"]["type"] == "line"]
     assert lines == [[one.counterfactual for one in path], [one.observed for one in path]]
 
 
@@ -121,7 +127,7 @@ def test_dots_before_the_start_are_hollow_and_after_it_filled() -> None:
     before, after = (each for each in spec["layer"] if each["mark"]["type"] == "circle")
     assert before["mark"]["fill"] == PLAIN.paper
     assert after["mark"]["fill"] == PLAIN.main
-    effects = [row["y"] for each in (before, after) for row in rows_of(spec, each)]
+    effects = [row["y"] for each in (before, after) for row in each["data"]["values"]]
     assert effects == [one.effect for one in hjorring().headline.path]
 
 
@@ -145,8 +151,8 @@ def test_bars_start_at_zero(key: str) -> None:
 def test_every_placebo_is_drawn_and_the_poor_ones_lighter() -> None:
     spec = drawn("placebo_gaps", "hjorring", WIDE)
     crowds = [each for each in spec["layer"] if each["mark"]["type"] == "line" and each["mark"].get("clip")]
-    units = {row["unit"] for each in crowds for row in rows_of(spec, each)}
-    assert len(units) == len(hjorring().design.controls)
+    breaks = [row for each in crowds for row in each["data"]["values"] if row["y"] is None]
+    assert len(breaks) == len(hjorring().design.controls), "a gap after each unit's line"
     assert {tuple(each["mark"].get("strokeDash", [1, 0])) for each in crowds} == {(1, 3), (1, 0)}
     assert all(each["mark"]["aria"] is False for each in crowds)
 

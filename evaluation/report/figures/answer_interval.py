@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from evaluation.report import facts, sentences
 from evaluation.report.figures.base import (
     LETTER,
@@ -14,13 +12,17 @@ from evaluation.report.figures.base import (
     Figure,
     FigureText,
     Frame,
+    Layer,
     Palette,
     Row,
     Scale,
+    Spec,
     apart,
     at,
+    field,
     finish,
     marks,
+    nominal,
     quantity,
     text_marks,
 )
@@ -53,7 +55,7 @@ def values(result: Result, words: Words) -> Values | None:
     return Values(headline.effect, headline.lower, headline.upper, (written[0], written[1], written[2]), expected, told)
 
 
-def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.LayerChart:
+def draw(found: Values, words: Words, palette: Palette, width: int) -> Spec:
     """The chart: what the data speak against is shaded at both ends."""
     known = [found.lower, found.upper, 0.0, *([] if found.target is None else [found.target])]
     span = max(known) - min(known)
@@ -62,24 +64,24 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.Layer
     x = quantity("x", axis, None)
     shaded = [{"x": axis.low, "x2": found.lower}, {"x": found.upper, "x2": axis.high}]
     area = marks(shaded, "rect", fill=palette.rule, opacity=0.55, aria=False)
-    layers = [area.encode(x=alt.X(**x), x2=alt.X2(field="x2"), y=at(alt.YValue, 0), y2=at(alt.Y2Value, frame.height))]
+    layers = [area.encode(x=x, x2=field("x2"), y=at(0), y2=at(frame.height))]
     # the line of zero leaves a gap for the numbers
     for top, bottom in ((0, 37), (frame.height - 5, frame.height)):
         zero = marks([{"x": 0.0}], "rule", color=palette.ink, strokeWidth=1, aria=False)
-        layers.append(zero.encode(x=alt.X(**x), y=at(alt.YValue, top), y2=at(alt.Y2Value, bottom)))
-    middle = at(alt.YValue, 24)
+        layers.append(zero.encode(x=x, y=at(top), y2=at(bottom)))
+    middle = at(24)
     bar = marks([{"x": found.lower, "x2": found.upper}], "rule", color=palette.main, strokeWidth=5, aria=False)
-    layers.append(bar.encode(x=alt.X(**x), x2=alt.X2(field="x2"), y=middle))
+    layers.append(bar.encode(x=x, x2=field("x2"), y=middle))
     rows = [{"x": found.effect, "told": f"{words('label.best')} {found.written[1]}"}]
     dot = marks(rows, "circle", fill=palette.main, stroke=palette.paper, strokeWidth=2, size=260, opacity=1)
-    layers.append(dot.encode(x=alt.X(**x), y=middle, description=alt.Description(field="told", type="nominal")))
+    layers.append(dot.encode(x=x, y=middle, description=nominal("told")))
     if found.target is not None:
         layers += _target(found, axis, frame, palette, x)
     layers += _numbers(found, axis, frame, words, palette)
     return finish(layers, frame)
 
 
-def _numbers(found: Values, axis: Scale, frame: Frame, words: Words, palette: Palette) -> list[alt.Chart]:
+def _numbers(found: Values, axis: Scale, frame: Frame, words: Words, palette: Palette) -> list[Layer]:
     """The three numbers under the line, and zero under the plot, none of them touching another."""
     ends = [axis.place(value, frame.inner) for value in (found.lower, found.effect, found.upper)]
     places = apart(ends, max(len(text) for text in found.written) * LETTER + 8)
@@ -95,7 +97,7 @@ def _numbers(found: Values, axis: Scale, frame: Frame, words: Words, palette: Pa
     ]
 
 
-def _target(found: Values, axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any]) -> list[alt.Chart]:
+def _target(found: Values, axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any]) -> list[Layer]:
     """The effect to be expected on the outcome: a triangle above the plot that points at its place."""
     place, wide = axis.place(found.target or 0.0, frame.inner), len(found.target_text) * LETTER
     beyond = place + 10 + wide > frame.inner + frame.right
@@ -104,7 +106,7 @@ def _target(found: Values, axis: Scale, frame: Frame, palette: Palette, x: dict[
     point = marks([{"x": found.target}], "point", **look)
     label: list[Row] = [{"x": found.target, "text": found.target_text}]
     return [
-        point.encode(x=alt.X(**x), y=at(alt.YValue, -7)),
+        point.encode(x=x, y=at(-7)),
         text_marks(label, x, -12, palette.accent_ink, fontWeight=600, **side),
     ]
 

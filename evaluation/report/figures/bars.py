@@ -6,20 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from evaluation.report.figures.base import (
     LINE,
     NARROW,
     Frame,
+    Layer,
     Palette,
     Row,
     Scale,
+    Spec,
     broken,
+    field,
     finish,
     margin,
     marks,
     name_marks,
+    nominal,
     quantity,
     text_marks,
 )
@@ -41,7 +43,7 @@ class Bar:
 
 def draw_bars(
     bars: Sequence[Bar], words: Words, palette: Palette, width: int, line: tuple[float, str] | None = None
-) -> alt.LayerChart:
+) -> Spec:
     """Bars from zero, their shares written at the end, and a vertical line where one is given."""
     # on a phone a long name stands above its bar
     stacked = width <= NARROW and max(len(bar.name) for bar in bars) > 16
@@ -67,10 +69,8 @@ def draw_bars(
             for i, bar in part
         ]
         mark = marks(drawn, "rect", fill=palette.main if strong else palette.quiet)
-        told = alt.Description(field="told", type="nominal")
-        layers.append(
-            mark.encode(x=alt.X(**x), x2=alt.X2(field="zero"), y=alt.Y(**y), y2=alt.Y2(field="y2"), description=told)
-        )
+        told = nominal("told")
+        layers.append(mark.encode(x=x, x2=field("zero"), y=y, y2=field("y2"), description=told))
         look = {"fontWeight": 700 if strong and mixed else 400}
         ink = palette.main if strong and mixed else palette.ink
         # the number of a short bar stands behind the promised line, not under it
@@ -91,12 +91,12 @@ def draw_bars(
 
 def _line(
     line: tuple[float, str], bars: Sequence[tuple[float, float]], palette: Palette, x: dict[str, Any], y: dict[str, Any]
-) -> list[alt.Chart]:
+) -> list[Layer]:
     """The promised share: a dashed line across each bar (never across a name), its label above the first."""
     across: list[Row] = [{"x": line[0], "y": top, "y2": bottom} for top, bottom in bars]
     rule = marks(across, "rule", color=palette.accent, strokeWidth=2, strokeDash=[5, 3], aria=False)
     label: list[Row] = [{"x": line[0], "text": line[1]}]
     return [
-        rule.encode(x=alt.X(**x), y=alt.Y(**y), y2=alt.Y2(field="y2")),
+        rule.encode(x=x, y=y, y2=field("y2")),
         text_marks(label, x, -4, palette.accent_ink, dx=-2, baseline="bottom", fontWeight=600),
     ]

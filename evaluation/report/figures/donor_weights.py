@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import altair as alt
-
 from evaluation.report import sentences
 from evaluation.report.figures.bars import Bar, draw_bars
-from evaluation.report.figures.base import Figure, FigureText, Palette
+from evaluation.report.figures.base import Figure, FigureText, Palette, Spec
 from evaluation.report.tables import Table, table
 from evaluation.report.words import Words
 from evaluation.result import Result
@@ -42,7 +40,7 @@ def values(result: Result, words: Words) -> Values | None:
     return Values(tuple(shown), tuple(weights), sentences.method(estimate, words))
 
 
-def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.LayerChart:
+def draw(found: Values, words: Words, palette: Palette, width: int) -> Spec:
     """The chart."""
     return draw_bars(found.bars, words, palette, width)
 

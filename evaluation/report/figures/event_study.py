@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import altair as alt
-
 from evaluation.report import facts, sentences
 from evaluation.report.figures.base import (
     NARROW,
@@ -14,9 +12,12 @@ from evaluation.report.figures.base import (
     Frame,
     Palette,
     Row,
+    Spec,
+    field,
     finish,
     margin,
     marks,
+    nominal,
     number_axis,
     quantity,
     scale,
@@ -61,7 +62,7 @@ def values(result: Result, words: Words) -> Values | None:
     )
 
 
-def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.LayerChart:
+def draw(found: Values, words: Words, palette: Palette, width: int) -> Spec:
     """The chart."""
     y_scale = scale((*found.effects, *found.lower, *found.upper), 4 if width <= NARROW else 5, zero=True)
     left = margin(words.number(tick, y_scale.decimals) for tick in y_scale.ticks)
@@ -75,7 +76,7 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.Layer
             zip(found.effects, found.lower, found.upper, found.described, strict=True)
         )
     ]
-    zero = marks([{"y": 0.0}], "rule", color=palette.ink, strokeWidth=1, aria=False).encode(y=alt.Y(**y))
+    zero = marks([{"y": 0.0}], "rule", color=palette.ink, strokeWidth=1, aria=False).encode(y=y)
     layers = [zero, *event_layers(found.line, frame, words, palette, x)]
     start = found.line.start
     size = 52 if frame.inner / len(rows) > 14 else 24
@@ -86,12 +87,10 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.Layer
         bars = [row for row in part if row["low"] is not None and row["high"] is not None]
         if bars:
             mark = marks(bars, "rule", color=color, strokeWidth=thick, aria=False)
-            layers.append(mark.encode(x=alt.X(**x), y=alt.Y(**y | {"field": "low"}), y2=alt.Y2(field="high")))
+            layers.append(mark.encode(x=x, y=y | {"field": "low"}, y2=field("high")))
         if part:
             dots = marks(part, "circle", fill=fill, stroke=color, strokeWidth=2, size=size, opacity=1)
-            layers.append(
-                dots.encode(x=alt.X(**x), y=alt.Y(**y), description=alt.Description(field="told", type="nominal"))
-            )
+            layers.append(dots.encode(x=x, y=y, description=nominal("told")))
     return finish(layers, frame)
 
 

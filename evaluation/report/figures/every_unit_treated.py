@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import altair as alt
-
 from evaluation.report import facts, sentences
 from evaluation.report.figures.bars import Bar, draw_bars
-from evaluation.report.figures.base import Figure, FigureText, Palette
+from evaluation.report.figures.base import Figure, FigureText, Palette, Spec
 from evaluation.report.tables import Table, table
 from evaluation.report.words import Words, capital
 from evaluation.result import Result
@@ -43,7 +41,7 @@ def _name(inference: str, estimator: str, result: Result, words: Words) -> str:
     return words("figure.every_unit_treated.other_estimator", name=name, method=words(key))
 
 
-def draw(found: tuple[list[Bar], float], words: Words, palette: Palette, width: int) -> alt.LayerChart:
+def draw(found: tuple[list[Bar], float], words: Words, palette: Palette, width: int) -> Spec:
     """The chart."""
     bars, promised = found
     return draw_bars(bars, words, palette, width, (promised, words("label.promised", level=words.percent(promised))))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import altair as alt
-
 from evaluation.report import facts, sentences
-from evaluation.report.figures.base import Figure, FigureText, Palette
+from evaluation.report.figures.base import Figure, FigureText, Palette, Spec
 from evaluation.report.figures.rows import Line, draw_rows
 from evaluation.report.tables import Table, estimates_table, table
 from evaluation.report.words import Words, capital
@@ -23,7 +21,7 @@ def values(result: Result, words: Words) -> list[Line] | None:
     ]  # fmt: skip
 
 
-def draw(found: list[Line], words: Words, palette: Palette, width: int) -> alt.LayerChart:
+def draw(found: list[Line], words: Words, palette: Palette, width: int) -> Spec:
     """The chart."""
     return draw_rows(found, words, palette, width)
 

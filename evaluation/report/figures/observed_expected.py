@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import altair as alt
-
 from evaluation.report import facts, sentences
 from evaluation.report.figures.base import (
     NARROW,
@@ -15,7 +13,9 @@ from evaluation.report.figures.base import (
     Frame,
     Palette,
     Row,
+    Spec,
     apart,
+    field,
     finish,
     margin,
     marks,
@@ -82,7 +82,7 @@ def small_values(result: Result, words: Words) -> Values | None:
     return Values(found.line, found.observed, found.expected, found.low, found.high, found.described, 190)
 
 
-def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.LayerChart:
+def draw(found: Values, words: Words, palette: Palette, width: int) -> Spec:
     """The chart."""
     names = (words("label.observed"), words("label.expected"))
     y_scale = scale((*found.observed, *found.expected, *found.low, *found.high), 3 if width <= NARROW else 5)
@@ -100,7 +100,7 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.Layer
     layers = []
     if band:
         area = marks(band, "area", color=palette.accent, opacity=0.18, aria=False)
-        layers.append(area.encode(x=alt.X(**x), y=alt.Y(**y), y2=alt.Y2(field="y2")))
+        layers.append(area.encode(x=x, y=y, y2=field("y2")))
     layers += event_layers(found.line, frame, words, palette, x)
     for series, color, dash, name in (
         (found.expected, palette.accent, [6, 4], names[1]),
@@ -108,7 +108,7 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> alt.Layer
     ):
         rows: list[Row] = [{"x": index, "y": series[index]} for index in count if series[index] is not None]
         mark = marks(rows, "line", color=color, strokeWidth=2.5, strokeDash=dash, strokeJoin="round", description=name)
-        layers.append(mark.encode(x=alt.X(**x), y=alt.Y(**y)))
+        layers.append(mark.encode(x=x, y=y))
     ends = [series[-1] or 0.0 for series in (found.observed, found.expected)]
     pixels = apart([y_scale.place(end, frame.height) for end in ends], TEXT + 4)
     for name, pixel, color in zip(names, pixels, (palette.main, palette.accent_ink), strict=True):

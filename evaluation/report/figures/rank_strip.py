@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import altair as alt
-
 from evaluation.report import facts, sentences
-from evaluation.report.figures.base import Figure, FigureText, Palette
+from evaluation.report.figures.base import Figure, FigureText, Palette, Spec
 from evaluation.report.figures.strip import Strip, draw_strip
 from evaluation.report.tables import Table, placebo_table
 from evaluation.report.words import Words
@@ -31,7 +29,7 @@ def values(result: Result, words: Words) -> Strip | None:
     )
 
 
-def draw(found: Strip, words: Words, palette: Palette, width: int) -> alt.LayerChart:
+def draw(found: Strip, words: Words, palette: Palette, width: int) -> Spec:
     """The chart."""
     return draw_strip(found, words, palette, width)
 

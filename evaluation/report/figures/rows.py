@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import altair as alt
-
 from evaluation.report.figures.base import (
     LINE,
     NARROW,
@@ -14,11 +12,14 @@ from evaluation.report.figures.base import (
     Palette,
     Row,
     Scale,
+    Spec,
     broken,
+    field,
     finish,
     margin,
     marks,
     name_marks,
+    nominal,
     number_axis,
     quantity,
     scale,
@@ -43,7 +44,7 @@ class Line:
     bold: bool = False
 
 
-def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int) -> alt.LayerChart:
+def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int) -> Spec:
     """Names, intervals around zero, numbers at the right."""
     stacked = width <= NARROW
     axis = scale([number for line in lines for number in (line.effect, line.lower, line.upper)], 4, zero=True)
@@ -70,7 +71,7 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int)
     ]  # fmt: skip
     zeros: list[Row] = [{"x": 0.0, "y": index + top, "y2": index + bottom} for index in range(len(lines))]
     zero = marks(zeros, "rule", color=palette.ink, strokeWidth=1, aria=False)
-    layers = [zero.encode(x=alt.X(**x), y=alt.Y(**y), y2=alt.Y2(field="y2"))]
+    layers = [zero.encode(x=x, y=y, y2=field("y2"))]
     for bold in (False, True):
         part = [row for row in rows if row["bold"] == bold]
         if not part:
@@ -79,12 +80,10 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int)
         bars = [row for row in part if row["low"] is not None and row["high"] is not None]
         if bars:
             mark = marks(bars, "rule", color=color, strokeWidth=3.5 if bold else 2, aria=False)
-            layers.append(mark.encode(x=alt.X(**x | {"field": "low"}), x2=alt.X2(field="high"), y=alt.Y(**y)))
+            layers.append(mark.encode(x=x | {"field": "low"}, x2=field("high"), y=y))
         shape = {"size": 130, "shape": "diamond"} if bold else {"size": 80, "shape": "circle"}
         dots = marks(part, "point", filled=True, fill=color, stroke=palette.paper, strokeWidth=1.5, opacity=1, **shape)
-        layers.append(
-            dots.encode(x=alt.X(**x), y=alt.Y(**y), description=alt.Description(field="told", type="nominal"))
-        )
+        layers.append(dots.encode(x=x, y=y, description=nominal("told")))
         look = {"fontWeight": 700 if bold else 400}
         edge = frame.inner + frame.right - 4
         numbers: list[Row] = [{"y": row["name_y"], "text": row["written"]} for row in part]

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from evaluation.report.figures.base import (
     LETTER,
     Frame,
+    Layer,
     Palette,
     Row,
     Scale,
+    Spec,
     at,
     finish,
     marks,
+    nominal,
     number_axis,
     quantity,
     scale,
@@ -42,7 +43,7 @@ class Strip:
     named: tuple[int, ...] = ()
 
 
-def draw_strip(found: Strip, words: Words, palette: Palette, width: int) -> alt.LayerChart:
+def draw_strip(found: Strip, words: Words, palette: Palette, width: int) -> Spec:
     """The piles, the marked value above them, names of the named dots below the axis."""
     axis = scale((*found.places, found.mark), 4 if width < 500 else 6, zero=found.mark_is_dot)
     frame = Frame(width, 20, 20, 28, 28 + (36 if found.named else 0), 0)
@@ -61,7 +62,7 @@ def draw_strip(found: Strip, words: Words, palette: Palette, width: int) -> alt.
     layers = []
     if axis.low < 0 < axis.high:
         zero = marks([{"x": 0.0}], "rule", color=palette.ink, strokeWidth=1, aria=False)
-        layers.append(zero.encode(x=alt.X(**x)))
+        layers.append(zero.encode(x=x))
     for lighter, named, fill, stroke in (
         (True, False, palette.paper, palette.quiet),
         (False, False, palette.quiet, palette.quiet),
@@ -71,7 +72,7 @@ def draw_strip(found: Strip, words: Words, palette: Palette, width: int) -> alt.
         if part:
             size = min(44.0, (step * 0.8) ** 2)
             dots = marks(part, "circle", fill=fill, stroke=stroke, strokeWidth=1.2, size=size, opacity=1, aria=False)
-            layers.append(dots.encode(x=alt.X(**x), y=alt.Y(**y)))
+            layers.append(dots.encode(x=x, y=y))
     layers += _marked(found, axis, frame, palette, x, y)
     if found.named:
         layers += _names(found, axis, frame, palette)
@@ -80,23 +81,23 @@ def draw_strip(found: Strip, words: Words, palette: Palette, width: int) -> alt.
 
 def _marked(
     found: Strip, axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any], y: dict[str, Any]
-) -> list[alt.Chart]:
+) -> list[Layer]:
     """The value that matters: a line up to its label, and a large dot where it is one of them."""
     rule = marks([{"x": found.mark}], "rule", color=palette.main, strokeWidth=2, aria=False)
-    layers = [rule.encode(x=alt.X(**x), y=at(alt.YValue, -8), y2=at(alt.Y2Value, frame.height))]
+    layers = [rule.encode(x=x, y=at(-8), y2=at(frame.height))]
     if found.mark_is_dot:
         own: list[Row] = [{"x": found.mark, "y": 7.0, "told": found.mark_text}]
         dot = marks(own, "circle", fill=palette.main, stroke=palette.paper, strokeWidth=1.5, size=170, opacity=1)
-        layers.append(dot.encode(x=alt.X(**x), y=alt.Y(**y), description=alt.Description(field="told", type="nominal")))
+        layers.append(dot.encode(x=x, y=y, description=nominal("told")))
     place = _inside(axis.place(found.mark, frame.inner), len(found.mark_text) * LETTER * 1.13, frame)
     label: list[Row] = [{"text": found.mark_text}]
     look = {"align": "center", "baseline": "bottom", "fontWeight": 700}
     return [*layers, text_marks(label, place, -11, palette.main, **look)]
 
 
-def _names(found: Strip, axis: Scale, frame: Frame, palette: Palette) -> list[alt.Chart]:
+def _names(found: Strip, axis: Scale, frame: Frame, palette: Palette) -> list[Layer]:
     """The named dots' names under the axis; one that would meet the one before goes a line down."""
-    layers: list[alt.Chart] = []
+    layers: list[Layer] = []
     taken = -1e9
     for index in found.named:
         width = len(found.names[index]) * LETTER

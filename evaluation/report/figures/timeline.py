@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import altair as alt
-
 from evaluation.report import facts
 from evaluation.report.figures.base import (
     LETTER,
     NARROW,
     Frame,
+    Layer,
     Palette,
     Row,
     Scale,
@@ -83,7 +82,7 @@ def label_height(line: Timeline, frame: Frame, words: Words) -> int:
     return LINE * (1 + max(row for _, row, _, _ in rows_of_labels(line, frame, words))) + 4
 
 
-def event_layers(line: Timeline, frame: Frame, words: Words, palette: Palette, x: dict[str, Any]) -> list[alt.Chart]:
+def event_layers(line: Timeline, frame: Frame, words: Words, palette: Palette, x: dict[str, Any]) -> list[Layer]:
     """A firm thin line where the programme starts, dotted ones for other events, labels above the plot."""
     layers = []
     for index, dash, color in (
@@ -92,7 +91,7 @@ def event_layers(line: Timeline, frame: Frame, words: Words, palette: Palette, x
     ):
         rule: list[Row] = [{"x": index - 0.5}]
         mark = marks(rule, "rule", color=color, strokeWidth=1, strokeDash=dash, aria=False)
-        layers.append(mark.encode(x=alt.X(**x)))
+        layers.append(mark.encode(x=x))
     top = label_height(line, frame, words)
     for place, row, text, leftward in rows_of_labels(line, frame, words):
         side = {"align": "right", "dx": -4} if leftward else {"align": "left", "dx": 4}
