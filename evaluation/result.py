@@ -302,7 +302,6 @@ class Population:
     periods: tuple[str, ...] = ()
     exits: dict[str, dict[str, list[int | None]]] = field(default_factory=dict)
     margins: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
-    synthetic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ STEEP = 30.0
 """A control person with log odds beyond this would outweigh all others together: the sides are told apart without error."""
 
 UNKNOWN = "unknown"
+SCALE = {"hours_before": 0.01}
+"""What one is of a covariate whose sums are kept in whole parts: hundredths of hours."""
 
 
 class Profile(Protocol):
@@ -190,7 +192,7 @@ def _sides(
             sums = by_cell(cells.sums[name])
             both = np.divide(sums[0] + sums[1], sum(persons), out=np.zeros(len(labels)), where=sum(persons) > 0)
             means = tuple(
-                np.divide(total, count, out=both.copy(), where=count > 0)
+                np.divide(total, count, out=both.copy(), where=count > 0) * SCALE.get(name, 1.0)
                 for total, count in zip(sums, persons, strict=True)
             )
             if np.ptp(both[sum(persons) > 0]) > 0:
