@@ -53,6 +53,10 @@ class Engine(Protocol):
         """Compute a small table; whole numbers come as int64, whatever the engine's sums are."""
         ...
 
+    def seal(self, files: Sequence[Path]) -> None:
+        """From now on read no other file than these, as far as the engine can promise it."""
+        ...
+
     def close(self) -> None:
         """Give back memory, temporary files and sessions opened here."""
         ...
@@ -146,11 +150,11 @@ class _DuckDB:
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                "enable_progress_bar": False,
                 "python_scan_all_frames": False,
                 "python_enable_replacements": False,
             },
         )
+        self.connection.execute("SET enable_progress_bar = false")
         self.numbers = itertools.count()
 
     def scan(self, files: Sequence[Path]) -> nw.LazyFrame[Any]:
@@ -173,6 +177,12 @@ class _DuckDB:
     def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         with _in_our_words(self.name):
             return _plain(frame.collect("pyarrow").to_native())
+
+    def seal(self, files: Sequence[Path]) -> None:
+        with _in_our_words(self.name):
+            self.connection.execute("SET allowed_paths = $1", [[str(path) for path in files]])
+            self.connection.execute("SET enable_external_access = false")
+            self.connection.execute("SET lock_configuration = true")
 
     def close(self) -> None:
         self.connection.close()
@@ -227,6 +237,9 @@ class _Spark:
     def collect(self, frame: nw.LazyFrame[Any]) -> pa.Table:
         with _in_our_words(self.name):
             return _plain(frame.collect("pyarrow").to_native())
+
+    def seal(self, files: Sequence[Path]) -> None:
+        """Spark has no such lock; what users may write is kept from it by `where` alone."""
 
     def close(self) -> None:
         for frame in self.kept:
