@@ -150,11 +150,12 @@ class _DuckDB:
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
-                "python_scan_all_frames": False,
-                "python_enable_replacements": False,
             },
         )
         self.connection.execute("SET enable_progress_bar = false")
+        # narwhals runs unpivot and row numbers on duckdb's default connection, so ours has to be the default one meanwhile
+        self.before = duckdb.default_connection()
+        duckdb.set_default_connection(self.connection)
         self.numbers = itertools.count()
 
     def scan(self, files: Sequence[Path]) -> nw.LazyFrame[Any]:
@@ -185,6 +186,9 @@ class _DuckDB:
             self.connection.execute("SET lock_configuration = true")
 
     def close(self) -> None:
+        import duckdb
+
+        duckdb.set_default_connection(self.before)
         self.connection.close()
 
 
@@ -287,10 +291,11 @@ def _told(name: str, kind: str, text: str) -> str:
         return 'the memory did not suffice; raise [register] memory, such as memory = "4GB", or use a machine with more'
     if (kind == "IOException" and "disk" in lower) or "no space left" in lower:
         return "the disk is full: there is no room for what does not fit into memory; free some, or set TMPDIR to another disk"
-    if kind in ("IOException", "InvalidInputException", "SerializationException") or "parquet" in lower:
-        return "a register file could not be read to its end; it is damaged, or it was changed while it was being read"
-    if kind in ("ConversionException", "OutOfRangeException") or "cast" in lower or "overflow" in lower:
+    if kind in ("ConversionException", "OutOfRangeException") or "cast_" in lower or "overflow" in lower:
         return "a value of a register file is not a number of the expected kind, or is too large for one"
+    damaged = ("parquet", "snappy", "zstd", "thrift", "failed to read", "end of file", "corrupt")
+    if kind in ("IOException", "SerializationException", "HTTPException") or any(word in lower for word in damaged):
+        return "a register file could not be read to its end: it is damaged, or it was changed while it was being read"
     return f"the engine {name} could not compute this ({kind}); report it together with the spec"
 
 
