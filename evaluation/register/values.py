@@ -7,8 +7,12 @@ fail on a cell, since its error would quote the cell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import narwhals as nw
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _NUMBER = r"^\s*[-+]?([0-9]{1,15}([.,][0-9]*)?|[.,][0-9]+)\s*$"
 _WHOLE = r"^\s*[-+]?[0-9]{1,15}([.,]0*)?\s*$"
@@ -95,9 +99,11 @@ def hundredths(hours: nw.Expr) -> nw.Expr:
     return nw.when(hours < 0).then(-size).otherwise(size)
 
 
-def is_text(value: str) -> bool:
-    """Whether a canonical code can only stand in a text column."""
-    return not value.isdecimal()
+def is_number(dtype: pa.DataType) -> bool:
+    """Whether an Arrow type holds numbers."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(dtype) or pa.types.is_floating(dtype) or pa.types.is_decimal(dtype))
 
 
 def _spellings(code: str) -> set[str]:

@@ -21,8 +21,8 @@ from evaluation.errors import Problem, SpecError, did_you_mean, listed
 from evaluation.shown import excerpt
 
 VALUES: Mapping[str, tuple[str, ...]] = {
-    "sex": ("man", "woman"),
-    "origin": ("danish", "western", "non_western"),
+    "sex": ("man", "woman", "unknown"),
+    "origin": ("danish", "western", "non_western", "unknown"),
     "education": ("none_beyond_school", "vocational", "higher", "unknown"),
 }
 """Columns of text whose values are known, so that a wrong word is told before anything is read."""
