@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from evaluation.simulate.cells import SimulatedCells
 
 PERSONS_AT_ONCE = 15_000
-"""Persons held in memory at a time: about 150 MB."""
+"""Persons held in memory at a time: about 100 MB, twice."""
 
 _SYNTHETIC = """\
 SYNTHETIC: made-up persons, drawn by a program; none of them exists
@@ -73,6 +73,8 @@ def simulate(
     SpecError
         There is no such scenario, or there are too few persons.
     """
+    from concurrent.futures import ThreadPoolExecutor
+
     from evaluation._version import __version__
     from evaluation.errors import DataError, Problem, SpecError, did_you_mean
     from evaluation.simulate.cycle import SCENARIOS, economy
@@ -83,7 +85,9 @@ def simulate(
     from evaluation.simulate.truth import Totals, write_truth
 
     if scenario not in SCENARIOS:
-        raise SpecError(f"no scenario '{scenario}'{did_you_mean(scenario, SCENARIOS)}; there are {', '.join(SCENARIOS)}")
+        raise SpecError(
+            f"no scenario '{scenario}'{did_you_mean(scenario, SCENARIOS)}; there are {', '.join(SCENARIOS)}"
+        )
     if persons < 1_000:
         raise SpecError(f"{persons} persons are too few for 98 municipalities; ask for 1,000 or more")
     label = folder / "SYNTHETIC.md"
@@ -96,16 +100,21 @@ def simulate(
     parameters = read_parameters()
     drawn = economy(parameters, scenario, persons, seed)
     totals = Totals()
-    with writers:
+    with writers, ThreadPoolExecutor(max_workers=1) as background:
         # first, so that no file of a run that was broken off lies there unlabelled
         label.write_text(_SYNTHETIC.format(version=__version__, seed=seed, persons=persons), encoding="utf-8")
-        done = 0
+        done, writing = 0, None
         for places in _parts(drawn.persons.tolist(), at_once):
             part = draw_part(parameters, drawn, places, seed)
-            write_part(writers, parameters, drawn, part, seed)
             totals.add(part, len(drawn.areas))
+            # one part is written while the next is drawn: never more than two in memory
+            if writing is not None:
+                writing.result()
+            writing = background.submit(write_part, writers, parameters, drawn, part, seed)
             done += len(part.people.number)
             say("simulate", f"{done:,} of {persons:,} persons")
+        if writing is not None:
+            writing.result()
     series = write_series(folder / "series", parameters, drawn, seed)
     truth = write_truth(folder / "truth", parameters, drawn, totals, persons, seed)
     return (*writers.paths.values(), label, *series, *truth)

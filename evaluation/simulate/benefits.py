@@ -9,13 +9,24 @@ from numpy.typing import NDArray
 
 from evaluation.simulate.cycle import FIRST_YEAR, LAST_YEAR, YEARS
 from evaluation.simulate.parameters import Parameters
-from evaluation.simulate.people import ACTIVITY_READY, JOB_READY, N_MONTHS, RESSOURCE, SICKNESS, BoolArray, People, SmallArray
+from evaluation.simulate.people import (
+    ACTIVITY_READY,
+    JOB_READY,
+    NEVER,
+    RESSOURCE,
+    SICKNESS,
+    BoolArray,
+    People,
+    SmallArray,
+    during,
+)
 from evaluation.simulate.streams import IntArray, keyed
 
 CASH, EDUCATION_HELP, INTEGRATION, SUBSIDY = 130, 140, 151, 511
 DISABILITY_PENSION, FLEKSJOB, EMIGRATED, OLD_AGE, DEAD = 781, 771, 997, 998, 999
 _REVALIDERING = 750
 _BY_STATE = np.array([CASH, CASH, 0, 890, 810, 651], dtype=np.int16)
+_HAS_CATEGORY = np.isin(np.arange(1000), (CASH, EDUCATION_HELP, INTEGRATION, SUBSIDY)).astype(np.int8)
 
 ShortArray = NDArray[np.int16]
 
@@ -44,18 +55,23 @@ def month_codes(
     `off` and `subsidised` (months, persons) are months in which work ends the benefit, or is paid with a wage subsidy;
     `pension` and `fleksjob` (persons,) are the months in which these begin.
     """
-    month = np.arange(N_MONTHS)[:, None]
     codes = _BY_STATE[state]
     codes[: 12 * (2013 - FIRST_YEAR)][state[: 12 * (2013 - FIRST_YEAR)] == RESSOURCE] = _REVALIDERING
-    group = state <= JOB_READY
-    reform = 12 * (2014 - FIRST_YEAR)
     # since 2014 the young are on education benefit until they are 30
-    thirty = 12 * (people.birth_year + 30 - FIRST_YEAR)
-    codes[group & people.young & (month >= reform) & (month < thirty)] = EDUCATION_HELP
-    starts = np.choose(people.integration, [N_MONTHS, 12 * (2015 - FIRST_YEAR) + 8, 12 * (2016 - FIRST_YEAR) + 6])
-    codes[group & (month >= starts)] = INTEGRATION
-    codes[off & (group | (state == SICKNESS))] = 0
-    codes[subsidised & group] = SUBSIDY
+    reform = np.where(people.young, 12 * (2014 - FIRST_YEAR), NEVER)
+    waves = np.array([NEVER, 12 * (2015 - FIRST_YEAR) + 8, 12 * (2016 - FIRST_YEAR) + 6])
+    for code, begins, ends in (
+        (EDUCATION_HELP, reform, 12 * (people.birth_year + 30 - FIRST_YEAR)),
+        (INTEGRATION, waves[people.integration], np.full(len(reform), NEVER)),
+    ):
+        month, person = during(begins, ends)
+        group = state[month, person] <= JOB_READY
+        codes[month[group], person[group]] = code
+    month, person = np.nonzero(off)
+    pays_nothing = (state[month, person] <= JOB_READY) | (state[month, person] == SICKNESS)
+    codes[month[pays_nothing], person[pays_nothing]] = 0
+    month, person = np.nonzero(subsidised)
+    codes[month, person] = SUBSIDY
     for code, begins in (
         (FLEKSJOB, fleksjob),
         (DISABILITY_PENSION, pension),
@@ -63,7 +79,7 @@ def month_codes(
         (EMIGRATED, people.emigrated),
         (DEAD, people.died),
     ):
-        codes[month >= begins] = code
+        codes[during(begins)] = code
     return np.asarray(codes)
 
 
@@ -72,13 +88,16 @@ def weekly_codes(
 ) -> ShortArray:
     """(weeks, persons) codes of `WEEKS`; a spell that ends may run a few days into one more week, which then has its code."""
     place = np.arange(len(WEEKS))[weeks]
-    months = np.array([month for *_, month in WEEKS])
-    out = codes[months[place]]
-    last = codes[months[np.maximum(place - 1, 0)]]
-    row, person = np.nonzero((out == 0) & (last > 0))
+    months = np.array([month for *_, month in WEEKS])[place]
+    out = codes[months]
+    # codes change with months, so a spell's further week is the first of a month
+    opening = np.flatnonzero(np.diff(months, prepend=months[0] - 1))
+    opening = opening[months[opening] > 0]
+    row, person = np.nonzero((codes[months[opening]] == 0) & (codes[months[opening] - 1] > 0))
+    row = opening[row]
     runs_on = keyed(seed, "one more week", people.number[person], place[row]) < parameters.number("measurement.one_day")
     row, person = row[runs_on], person[runs_on]
-    out[row, person] = last[row, person]
+    out[row, person] = codes[months[row] - 1, person]
     return np.asarray(out)
 
 
@@ -91,12 +110,13 @@ def referral(
     """
     year, number = quarter
     first = 12 * (year - FIRST_YEAR) + 3 * (number - 1)
-    category = np.zeros(state.shape[1], dtype=np.int8)
-    for month in range(first, first + 3):
-        here = np.isin(codes[month], (CASH, EDUCATION_HELP, INTEGRATION, SUBSIDY))
-        category[here] = np.where(state[month, here] == ACTIVITY_READY, 2, 1)
-    wrong = keyed(seed, "wrong category", people.number, np.array([first])) < parameters.number("measurement.wrong_category")
-    return np.where(wrong & (category > 0), 3 - category, category).astype(np.int8)
+    ready = np.where(state[first : first + 3] == ACTIVITY_READY, np.int8(2), np.int8(1))
+    one, two, three = _HAS_CATEGORY[codes[first : first + 3]] * ready
+    category = np.where(three > 0, three, np.where(two > 0, two, one))
+    wrong = keyed(seed, "wrong category", people.number, np.array([first])) < parameters.number(
+        "measurement.wrong_category"
+    )
+    return np.asarray(np.where(wrong & (category > 0), 3 - category, category), dtype=np.int8)
 
 
 def match_group(people: People, category: SmallArray, seed: int) -> SmallArray:

@@ -127,7 +127,9 @@ def economy(parameters: Parameters, scenario: str, persons: int, seed: int) -> E
     season = np.tile(0.25 * np.cos(2 * np.pi * np.arange(12) / 12), len(YEARS))
     wobble = stream(seed, "monthly unemployment").normal(0.0, 0.06, (n, 12 * len(YEARS)))
     month_beta = np.repeat(beta, 12, axis=1)
-    unemployment = national["unemployment"][at_baseline] + base[:, None] + month_beta * months - month_local + season + wobble
+    unemployment = (
+        national["unemployment"][at_baseline] + base[:, None] + month_beta * months - month_local + season + wobble
+    )
     # the nation's employment answers to the further downturn point by point
     extra = change - (national["unemployment"] - national["unemployment"][at_baseline])
     employed = national["employment"] - national["employment"][at_baseline] - extra
@@ -182,7 +184,7 @@ def _effects(parameters: Parameters, scenario: str, n: int, treated: int, ring: 
 
 def _population(parameters: Parameters, areas: tuple[Area, ...]) -> Array:
     """Log-normal sizes: only the largest, the smallest and Hjørring are named; the rest by degree of urbanity and code."""
-    from scipy.stats import norm
+    from scipy.special import ndtri
 
     groups = _groups()
     rest = [area for area in areas if area.code not in (*_SMALL, *_LARGE, HJORRING)]
@@ -190,7 +192,9 @@ def _population(parameters: Parameters, areas: tuple[Area, ...]) -> Array:
     rest.sort(key=lambda area: (-round(_URBAN[groups[area.code]] + (int(area.code) * 37 % 101) / 50, 3), area.code))
     order = [*_LARGE, *(area.code for area in rest), *reversed(_SMALL)]
     ranks = (len(order) - np.arange(len(order)) - 0.5) / len(order)
-    sizes = np.exp(np.log(parameters.number("population.median")) + parameters.number("population.log_sd") * norm.ppf(ranks))
+    sizes = np.exp(
+        np.log(parameters.number("population.median")) + parameters.number("population.log_sd") * ndtri(ranks)
+    )
     by_code = dict(zip(order, sizes, strict=True))
     nation = parameters.number("population.hjorring") / parameters.number("population.hjorring_share")
     named = {
@@ -210,7 +214,7 @@ def _shares(parameters: Parameters, population: Array, treated: int, seed: int) 
     weight[treated] = 0.0
     share = weight / weight.sum() * (1.0 - parameters.number("population.hjorring_share"))
     share[treated] = parameters.number("population.hjorring_share")
-    return share
+    return np.asarray(share)
 
 
 def _apportion(share: Array, persons: int) -> IntArray:
@@ -235,7 +239,9 @@ def _sensitivity(parameters: Parameters, n: int, treated: int, seed: int) -> Arr
 def _shocks(parameters: Parameters, areas: tuple[Area, ...], seed: int) -> tuple[Array, Array, Array]:
     """Urban-rural drift, local demand, and the rest: each (municipalities, years) with variance one."""
     n, groups = len(areas), _groups()
-    loading = np.array([_URBAN[groups[area.code]] for area in areas]) + stream(seed, "drift loading").normal(0.0, 0.5, n)
+    loading = np.array([_URBAN[groups[area.code]] for area in areas]) + stream(seed, "drift loading").normal(
+        0.0, 0.5, n
+    )
     loading = (loading - loading.mean()) / loading.std()
     walk = np.cumsum(stream(seed, "drift").normal(0.0, 0.15, len(YEARS)) + stream(seed, "drift slope").normal(0.0, 0.2))
     walk = (walk - walk.mean()) / walk.std()
@@ -270,7 +276,8 @@ def _reforms(parameters: Parameters, scenario: str, n: int, treated: int, seed: 
 
     rng = stream(seed, "flere skal med")
     order = rng.permutation(np.delete(np.arange(n), treated))
-    gain = rng.uniform(*parameters.numbers("reforms.flere_skal_med_hours"), n)
+    least, most = parameters.numbers("reforms.flere_skal_med_hours")
+    gain = rng.uniform(least, most, n)
     chosen = np.zeros(n)
     members = int(parameters.number("reforms.flere_skal_med"))
     # whether Hjørring took part is not known: it does, except where the reform scenario says otherwise
@@ -304,7 +311,10 @@ def _national() -> dict[str, Array]:
     employment = [float(row["employment_pct"] or "nan") for row in rows]
     # the employment rate begins in 2008; 2007 is outside every outcome and takes the value of 2008
     employment[0] = employment[1]
-    return {"unemployment": np.array([float(row["unemployment_pct"]) for row in rows]), "employment": np.array(employment)}
+    return {
+        "unemployment": np.array([float(row["unemployment_pct"]) for row in rows]),
+        "employment": np.array(employment),
+    }
 
 
 def _employment_2014(areas: tuple[Area, ...]) -> Array:

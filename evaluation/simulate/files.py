@@ -14,10 +14,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from evaluation._version import __version__
-from evaluation.simulate.benefits import FLEKSJOB, MATCH_QUARTERS, VISIT_QUARTERS, WEEKS, match_group, referral, weekly_codes
+from evaluation.simulate.benefits import (
+    FLEKSJOB,
+    MATCH_QUARTERS,
+    SUBSIDY,
+    VISIT_QUARTERS,
+    WEEKS,
+    match_group,
+    referral,
+    weekly_codes,
+)
 from evaluation.simulate.cycle import YEARS, Economy
 from evaluation.simulate.parameters import Parameters
 from evaluation.simulate.register import Part
@@ -42,9 +52,9 @@ UDDA = pa.schema([("PNR", pa.string()), ("HFAUDD", pa.int16())], metadata=_METAD
 DREAM = pa.schema(
     [
         ("PNR", pa.string()),
-        *((f"Y_{year % 100:02d}{week:02d}", pa.int16()) for year, week, _ in WEEKS),
-        *((f"VISIT_{quarter}KV{year}", pa.int8()) for year, quarter in VISIT_QUARTERS),
-        *((f"MATCH_{quarter}KV{year}", pa.int8()) for year, quarter in MATCH_QUARTERS),
+        *((f"Y_{year % 100:02d}{week:02d}", pa.int32()) for year, week, _ in WEEKS),
+        *((f"VISIT_{quarter}KV{year}", pa.int32()) for year, quarter in VISIT_QUARTERS),
+        *((f"MATCH_{quarter}KV{year}", pa.int32()) for year, quarter in MATCH_QUARTERS),
     ],
     metadata=_METADATA,
 )
@@ -83,7 +93,7 @@ class Writers:
             path.parent.mkdir(parents=True, exist_ok=True)
             schema = {"bef": BEF, "bfl": BFL, "dre": DREAM, "udd": UDDA}[name[:3]]
             self._open[name] = pq.ParquetWriter(
-                _unfinished(path), schema, compression="zstd", compression_level=1, write_statistics=name != "dream"
+                _unfinished(path), schema, compression="snappy", write_statistics=name != "dream"
             )
         return self
 
@@ -132,14 +142,24 @@ def write_part(writers: Writers, parameters: Parameters, economy: Economy, part:
 
 def _dream(parameters: Parameters, part: Part, person: Any, seed: int) -> Any:
     weeks = weekly_codes(parameters, part.people, part.codes, seed)
-    columns = [person, *(pa.array(week, mask=week == 0) for week in weeks)]
-    for quarter in VISIT_QUARTERS:
-        category = referral(parameters, part.people, part.state, part.codes, quarter, seed)
-        columns.append(pa.array(category, mask=category == 0))
-    for quarter in MATCH_QUARTERS:
-        category = referral(parameters, part.people, part.state, part.codes, quarter, seed)
-        columns.append(pa.array(match_group(part.people, category, seed), mask=category == 0))
+    quarters = sorted({*VISIT_QUARTERS, *MATCH_QUARTERS})
+    category = {
+        quarter: referral(parameters, part.people, part.state, part.codes, quarter, seed) for quarter in quarters
+    }
+    visit = np.array([category[quarter] for quarter in VISIT_QUARTERS])
+    match = np.array([match_group(part.people, category[quarter], seed) for quarter in MATCH_QUARTERS])
+    columns = [person, *_or_null(weeks), *_or_null(visit), *_or_null(match)]
     return pa.table(columns, schema=DREAM)
+
+
+def _or_null(rows: NDArray[Any]) -> list[Any]:
+    """One column for each row of codes, null where the code is 0; built from bits at once, as there are hundreds."""
+    valid = np.packbits(rows != 0, axis=1, bitorder="little")
+    values = np.ascontiguousarray(rows, dtype=np.int32)
+    return [
+        pa.Array.from_buffers(pa.int32(), rows.shape[1], [pa.py_buffer(bits), pa.py_buffer(row)])
+        for bits, row in zip(valid, values, strict=True)
+    ]
 
 
 def _job_months(parameters: Parameters, part: Part, seed: int) -> dict[str, IntArray]:
@@ -153,7 +173,7 @@ def _job_months(parameters: Parameters, part: Part, seed: int) -> dict[str, IntA
     flex_month, flex = np.nonzero(part.codes == FLEKSJOB)
     flex_hours = 100 * parameters.number("hours.fleksjob_month")
     flex_value = flex_hours * (0.6 + 0.8 * keyed(seed, "fleksjob hours", part.people.number[flex], flex_month // 12))
-    paid_month, paid = np.nonzero(part.subsidised & (part.codes == 511))
+    paid_month, paid = np.nonzero(part.subsidised & (part.codes == SUBSIDY))
     columns = {
         "who": (who, who[extra], flex, paid),
         "month": (month, month[extra], flex_month, paid_month),
@@ -172,7 +192,8 @@ def _job_months(parameters: Parameters, part: Part, seed: int) -> dict[str, IntA
 
 def _imputed_share(parameters: Parameters, economy: Economy, seed: int) -> Array:
     """(municipalities,) share of rows without a report."""
-    return stream(seed, "imputed share").uniform(*parameters.numbers("measurement.imputed"), len(economy.areas))
+    low, high = parameters.numbers("measurement.imputed")
+    return stream(seed, "imputed share").uniform(low, high, len(economy.areas))
 
 
 def _bfl(
@@ -191,7 +212,7 @@ def _bfl(
     people = part.people
     keys = (people.number[who], month, job)
 
-    def happens(name: str, share: float | Array) -> np.ndarray[Any, Any]:
+    def happens(name: str, share: float | Array) -> NDArray[np.bool_]:
         return keyed(seed, name, *keys) < share
 
     guessed = happens("imputed", imputed[people.place[who]])

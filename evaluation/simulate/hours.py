@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import gamma, norm
+from numpy.typing import NDArray
+from scipy.special import gammaincinv, ndtr, ndtri
 
 from evaluation.simulate.cycle import YEARS, Economy
 from evaluation.simulate.parameters import Parameters
@@ -52,7 +52,7 @@ def draw_closeness(parameters: Parameters, people: People, codes: IntArray, seed
 def annual_hours(parameters: Parameters, economy: Economy, people: People, closeness: Closeness) -> Array:
     """(persons, years) ordinary hours without the programme and without side jobs."""
     share, amount = margins(parameters, economy)
-    threshold = norm.ppf(1 - share)
+    threshold = ndtri(1 - share)
     working = closeness.work > threshold[people.place]
     person, year = np.nonzero(working)
     hours = np.zeros(working.shape)
@@ -66,9 +66,10 @@ def margins(parameters: Parameters, economy: Economy) -> tuple[Array, Array]:
 
     Their product with the mean of positive hours is the municipality's mean; a change of it comes by persons to the
     `hours.extensive` part (in logarithms). A mean is kept above a sixth of the nation's: small islands have large shocks.
+    The economy's changes are meant for the cohort, which answers less than all persons do.
     """
-    mean = parameters.number("hours.mean")
-    relative = np.maximum((mean + economy.level[:, None] + economy.shift) / mean, 1 / 6)
+    mean, response = parameters.number("hours.mean"), parameters.number("hours.cohort_response")
+    relative = np.maximum((mean + economy.level[:, None] + economy.shift / response) / mean, 1 / 6)
     extensive = parameters.number("hours.extensive")
     return parameters.number("hours.share_positive") * relative**extensive, relative ** (1 - extensive)
 
@@ -78,8 +79,9 @@ def positive_hours(parameters: Parameters) -> Array:
     """Hours if any, on a grid of standard normal numbers: gamma, cut off at the cap, with the mean the parameters imply."""
     wanted = parameters.number("hours.mean") / parameters.number("hours.share_positive")
     shape, cap = parameters.number("hours.positive_shape"), parameters.number("hours.cap")
-    unit = gamma.ppf(norm.cdf(_GRID), shape) / shape
-    weight = norm.pdf(_GRID) / norm.pdf(_GRID).sum()
+    unit = gammaincinv(shape, ndtr(_GRID)) / shape
+    weight = np.exp(-0.5 * _GRID**2)
+    weight /= weight.sum()
     low, high = wanted, 2 * wanted
     for _ in range(60):
         middle = (low + high) / 2
@@ -93,16 +95,22 @@ def side_job_hours(
     """(persons, years) hours of side jobs: the 225-hour rule for all, Flere skal med for those with many years on benefits."""
     mean = economy.side_jobs[people.place] + economy.long_term[people.place] * long_term[:, None]
     average = parameters.number("reforms.side_job_hours")
-    person, year = np.nonzero(closeness.side > norm.ppf(1 - np.minimum(mean / average, 0.5)))
+    person, year = np.nonzero(closeness.side > ndtri(1 - np.minimum(mean / average, 0.5)))
     hours = np.zeros(mean.shape)
     # gamma with shape 4: few hours, spread over many months
-    unit = gamma.ppf(norm.cdf(_GRID), 4.0) / 4.0
+    unit = gammaincinv(4.0, ndtr(_GRID)) / 4.0
     hours[person, year] = average * np.interp(closeness.amount[person, year], _GRID, unit)
     return hours
 
 
 def planted(
-    parameters: Parameters, people: People, closeness: Closeness, base: Array, members: BoolArray, free: BoolArray, path: Array
+    parameters: Parameters,
+    people: People,
+    closeness: Closeness,
+    base: Array,
+    members: BoolArray,
+    free: BoolArray,
+    path: Array,
 ) -> Array:
     """(persons, years) hours that the programme adds, so that their mean over `members` (persons, years) is exactly `path`.
 
@@ -138,7 +146,7 @@ def planted(
     return added
 
 
-def by_month(parameters: Parameters, people: People, annual: Array, name: str, seed: int) -> IntArray:
+def by_month(parameters: Parameters, people: People, annual: Array, name: str, seed: int) -> NDArray[np.int32]:
     """(months, persons) hundredths of hours: each person-year's hours in one or more months, with the season.
 
     `name` is "work", "side job" (spread over nearly the whole year) or "programme". Of years beside years with hours many lie

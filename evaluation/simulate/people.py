@@ -58,6 +58,10 @@ class People:
         ends = 12 * (np.arange(len(YEARS)) + 1)
         return np.asarray(np.minimum(self.died, self.emigrated)[:, None] >= ends)
 
+    def some(self, persons: IntArray) -> People:
+        """These persons only."""
+        return People(*(getattr(self, name)[persons] for name in People.__dataclass_fields__))
+
 
 def draw_people(parameters: Parameters, economy: Economy, place: int, first: int, seed: int) -> People:
     """The persons of one municipality; `first` is the number of the first of them.
@@ -73,7 +77,9 @@ def draw_people(parameters: Parameters, economy: Economy, place: int, first: int
     mean = (parameters.number("covariates.age_mean") - youngest) / (oldest - youngest)
     young = uniform("young") < parameters.number("group.young_share")
     drawn = stream(seed, "age", code).beta(1.3, 1.3 * (1 - mean) / mean, n)
-    age = np.where(young, 18 + np.floor(12 * uniform("young age")), np.floor(youngest + (oldest - youngest + 1) * drawn))
+    age = np.where(
+        young, 18 + np.floor(12 * uniform("young age")), np.floor(youngest + (oldest - youngest + 1) * drawn)
+    )
     birth_year = (BASELINE - np.minimum(age, oldest)).astype(np.int64)
     day = np.floor(uniform("birth day") * 365).astype("timedelta64[D]")
     birth = (birth_year - 1970).astype("datetime64[Y]").astype("datetime64[D]") + day
@@ -135,15 +141,24 @@ def first_month(happens: BoolArray, part: Array) -> IntArray:
     return np.where(happens.any(axis=1), 12 * year + np.floor(12 * part).astype(np.int64), NEVER)
 
 
+def during(begins: IntArray, ends: IntArray | None = None) -> tuple[IntArray, IntArray]:
+    """Indices (month, person) of the months from `begins` (persons,) to before `ends`, for those few for whom there are any."""
+    person = np.flatnonzero(begins < N_MONTHS)
+    months = np.arange(N_MONTHS)[:, None]
+    here = months >= begins[person]
+    if ends is not None:
+        here &= months < ends[person]
+    month, which = np.nonzero(here)
+    return month, person[which]
+
+
 def joined(parts: list[People]) -> People:
     """The persons of several municipalities as one."""
     return People(*(np.concatenate([getattr(part, name) for part in parts]) for name in People.__dataclass_fields__))
 
 
-def group_states(
-    parameters: Parameters, people: People, eligible: BoolArray, codes: IntArray, seed: int
-) -> tuple[SmallArray, BoolArray]:
-    """The state of each person in each month (months, persons), and who is in the group in December 2014 (persons,).
+def group_states(parameters: Parameters, people: People, eligible: BoolArray, codes: IntArray, seed: int) -> SmallArray:
+    """(months, persons) the state of each person in each month.
 
     `eligible` says who can be in the group then: alive, resident, not under 30, without a pension, and without much work.
     """
@@ -165,31 +180,31 @@ def group_states(
         draws[:, here] = stream(seed, "spells", int(codes[place])).random((N_MONTHS, len(here)), dtype=np.float32)
     # the young begin on education benefit with the reform; before it, and in their state here, they are like the others
     state[BASELINE_MONTH] = np.where(chosen | people.young, ACTIVITY_READY, start)
-    kind = people.stayer.astype(np.int8)
+    kind = 6 * people.stayer.astype(np.int8)
     for step, months in ((1, range(BASELINE_MONTH + 1, N_MONTHS)), (-1, range(BASELINE_MONTH - 1, -1, -1))):
-        cumulative = _transitions(parameters, "" if step == 1 else "_before").astype(np.float32)
+        change, to = _transitions(parameters, "" if step == 1 else "_before")
         for month in months:
-            now = state[month - step]
-            state[month] = (draws[month][:, None] > cumulative[kind, now]).sum(axis=1)
-    return state, chosen
+            state[month] = now = state[month - step]
+            # few persons change in a month: all others are only compared
+            person = np.flatnonzero(draws[month] < change[now + kind])
+            left = now[person]
+            share = draws[month, person] / change[left + kind[person]]
+            state[month, person] = np.where(left == ACTIVITY_READY, 1 + np.searchsorted(to, share, side="right"), 0)
+    return state
 
 
-def _transitions(parameters: Parameters, before: str) -> Array:
-    """(2, 6, 5) cumulative probabilities of the next state, for those who leave often and for stayers.
+def _transitions(parameters: Parameters, before: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Probability of a change in a month (12,), by state for those who leave often and then for stayers, and where leavers go.
 
+    Leavers of the group go to one of five states, by the cumulative shares (4,); from there persons come back to the group.
     `before` is "_before" for the steps back from the baseline.
     """
     leave = parameters.number(f"group.leave_chain{before}")
-    to = np.array(parameters.numbers(f"group.leave_to{before}"))
     back = parameters.numbers("group.return_before" if before else "group.return_month")
     slow, stayers = parameters.number("group.stayer_leave"), 0.56  # share of stayers in the stock
-    table = np.zeros((2, 6, 6))
-    for kind, factor in enumerate(((1 - stayers * slow) / (1 - stayers), slow)):
-        table[kind, ACTIVITY_READY, 1:] = leave * factor * to
-        for other in range(1, 6):
-            table[kind, other, ACTIVITY_READY] = back[other - 1]
-        table[kind, np.arange(6), np.arange(6)] = 1 - table[kind].sum(axis=1)
-    return np.asarray(np.cumsum(table, axis=2)[:, :, :5])
+    often = (1 - stayers * slow) / (1 - stayers)
+    change = np.array([often * leave, *back, slow * leave, *back], dtype=np.float32)
+    return change, np.cumsum(parameters.numbers(f"group.leave_to{before}"), dtype=np.float32)[:4]
 
 
 def _residence(parameters: Parameters, economy: Economy, place: int, moves: Array, where: Array) -> IntArray:

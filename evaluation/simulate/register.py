@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.simulate.benefits import CASH, WEEKS, ShortArray, month_codes, referral, weekly_codes
 from evaluation.simulate.cycle import BASELINE, YEARS, Economy
@@ -14,13 +15,13 @@ from evaluation.simulate.people import (
     ACTIVITY_READY,
     BASELINE_MONTH,
     EDUCATION,
-    N_MONTHS,
     NEVER,
     NO_BENEFIT,
     BoolArray,
     People,
     SmallArray,
     draw_people,
+    during,
     first_month,
     group_states,
     joined,
@@ -28,7 +29,6 @@ from evaluation.simulate.people import (
 from evaluation.simulate.streams import Array, IntArray, keyed, stream
 
 _AT = YEARS.index(BASELINE)
-_MONTHS = np.arange(N_MONTHS)[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +37,22 @@ class Part:
 
     `state`, `codes` (benefit), `hours` and `without` (ordinary hours in hundredths, with and without the programme),
     `subsidised` are (months, persons); `cohort` (persons,) are those whom the registers show on cash benefit and
-    activity-ready at the end of 2014; `stock` (persons, years) those they show so at the end of the year before.
+    activity-ready at the end of 2014; `stock` (persons, years) those they show so at the end of the year before; `long_term`
+    those with at least five years on benefits before the programme.
     """
 
     people: People
     present: BoolArray
     state: SmallArray
     codes: ShortArray
-    hours: IntArray
-    without: IntArray
+    hours: NDArray[np.int32]
+    without: NDArray[np.int32]
     subsidised: BoolArray
     pension: IntArray
     fleksjob: IntArray
     cohort: BoolArray
     stock: BoolArray
+    long_term: BoolArray
 
 
 def draw_part(parameters: Parameters, economy: Economy, places: range, seed: int) -> Part:
@@ -66,14 +68,16 @@ def draw_part(parameters: Parameters, economy: Economy, places: range, seed: int
     early = (np.array(YEARS) <= BASELINE) & (annual == 0)
     before = np.where(np.array(YEARS) < BASELINE, parameters.number("attrition.before_baseline"), 1.0)
     pension_early, fleksjob_early = parameters.numbers("attrition.early_exits")
-    fleksjob = _exit(fleksjob_early * parameters.number("group.fleksjob_year") * before, early, people, codes, "fleksjob", seed)
+    fleksjob = _exit(
+        fleksjob_early * parameters.number("group.fleksjob_year") * before, early, people, codes, "fleksjob", seed
+    )
     pension = _exit(pension_early * _pension_rate(economy, people) * before, early, people, codes, "pension", seed)
     out = np.minimum(np.minimum(fleksjob, pension), gone)
-    work[(out <= _MONTHS)] = 0
+    work[during(out)] = 0
 
     too_much_work = work[BASELINE_MONTH] >= 100 * parameters.number("hours.off_benefit")
     eligible = present[:, _AT] & ~people.young & ~too_much_work & (out > BASELINE_MONTH)
-    state, chosen = group_states(parameters, people, eligible, codes, seed)
+    state = group_states(parameters, people, eligible, codes, seed)
     long_term = _years_supported(parameters, state, work) >= parameters.number("reforms.flere_skal_med_years")
     side = side_job_hours(parameters, economy, people, closeness, long_term)
 
@@ -90,7 +94,7 @@ def draw_part(parameters: Parameters, economy: Economy, places: range, seed: int
     pension[fleksjob < pension] = NEVER
     out = np.minimum(np.minimum(fleksjob, pension), gone)
     without = work + by_month(parameters, people, side, "side job", seed)
-    without[out <= _MONTHS] = 0
+    without[during(out)] = 0
 
     subsidised = _wage_subsidy(parameters, people, state, without, seed)
     limit = 100 * parameters.number("hours.off_benefit")
@@ -112,11 +116,17 @@ def draw_part(parameters: Parameters, economy: Economy, places: range, seed: int
             later_path = np.where(np.array(YEARS) > BASELINE, path, 0.0)
             added += planted(parameters, people, closeness, yearly, later, later & free, later_path)
     hours = without + by_month(parameters, people, added, "programme", seed)
-    hours[gone <= _MONTHS] = 0
-    off = np.where(_MONTHS > BASELINE_MONTH, hours, without) >= limit
-    month_code = month_codes(people, state, off, subsidised, pension, fleksjob)
-    _, stock = _shown(parameters, people, state, month_code, present, seed)
-    return Part(people, present, state, month_code, hours, without, subsidised, pension, fleksjob, cohort, stock)
+    hours[during(gone)] = 0
+    # only those whom the programme gave hours can have another benefit by it, and from 2015
+    gained = np.flatnonzero(added.any(axis=1))
+    if len(gained):
+        off = np.concatenate([without[: BASELINE_MONTH + 1, gained], hours[BASELINE_MONTH + 1 :, gained]]) >= limit
+        some, there = people.some(gained), state[:, gained]
+        month_code[:, gained] = month_codes(some, there, off, subsidised[:, gained], pension[gained], fleksjob[gained])
+        stock[gained] = _shown(parameters, some, there, month_code[:, gained], present[gained], seed)[1]
+    return Part(
+        people, present, state, month_code, hours, without, subsidised, pension, fleksjob, cohort, stock, long_term
+    )
 
 
 def _exit(rate: float | Array, allowed: BoolArray, people: People, codes: IntArray, name: str, seed: int) -> IntArray:
@@ -134,7 +144,7 @@ def _pension_rate(economy: Economy, people: People) -> Array:
     return np.asarray(economy.pension[people.place] * older[:, None])
 
 
-def _years_supported(parameters: Parameters, state: SmallArray, work: IntArray) -> IntArray:
+def _years_supported(parameters: Parameters, state: SmallArray, work: NDArray[np.int32]) -> IntArray:
     """(persons,) years with any public support among the seven that end with the baseline."""
     first = BASELINE_MONTH + 1 - 84
     here = slice(first, BASELINE_MONTH + 1)
@@ -143,7 +153,9 @@ def _years_supported(parameters: Parameters, state: SmallArray, work: IntArray) 
     return np.asarray(supported.reshape(7, 12, -1).any(axis=1).sum(axis=0))
 
 
-def _wage_subsidy(parameters: Parameters, people: People, state: SmallArray, work: IntArray, seed: int) -> BoolArray:
+def _wage_subsidy(
+    parameters: Parameters, people: People, state: SmallArray, work: NDArray[np.int32], seed: int
+) -> BoolArray:
     """(months, persons) three months in a year in a job with wage subsidy, for a few of the group who have no other work."""
     out = np.zeros(state.shape, dtype=np.bool_)
     for place, year in enumerate(YEARS):
@@ -170,7 +182,7 @@ def _shown(
             continue
         # the last four weeks of the year: 49 to 52, or 50 to 53
         last = max(week for week, (week_year, *_) in enumerate(WEEKS) if week_year == year)
-        weeks = weekly_codes(parameters, people, codes, seed, slice(last - 3, last + 1))
+        weeks = weekly_codes(parameters, people, codes, seed, slice(last - 6, last + 1))[-4:]
         category = referral(parameters, people, state, codes, (year, 4), seed)
         age = year - people.birth_year
         found = (weeks == CASH).any(axis=0) & (category == 2) & (age >= 18) & (age <= 64) & present[:, place]

@@ -108,7 +108,9 @@ def commuting(economy: Economy) -> Array:
     np.fill_diagonal(pull, 0.0)
     stay = np.clip(0.35 + 0.09 * np.log(economy.population / 10_000), 0.3, 0.85)
     flows = (1 - stay)[:, None] * pull / pull.sum(axis=1, keepdims=True) + np.diag(stay)
-    return np.asarray(np.rint(flows * (0.63 * economy.population * economy.employment[:, YEARS.index(BASELINE)] / 100)[:, None]))
+    return np.asarray(
+        np.rint(flows * (0.63 * economy.population * economy.employment[:, YEARS.index(BASELINE)] / 100)[:, None])
+    )
 
 
 def _commuting_rows(names: Sequence[str], flows: Array) -> Iterable[tuple[str, ...]]:

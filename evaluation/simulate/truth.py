@@ -64,17 +64,28 @@ def write_truth(
             rows.append(
                 [group, codes[place], YEARS[year], int(n), f"{without:.6f}", f"{hours:.6f}", f"{hours - without:.6f}"]
             )
-    _write(
-        paths["effect"], ["group", "municipality", "year", "persons", "hours_without", "hours", "effect"], rows
-    )
+    _write(paths["effect"], ["group", "municipality", "year", "persons", "hours_without", "hours", "effect"], rows)
     rows = [
-        [code, year, *(f"{part[place, at]:.6f}" for part in economy.parts.values()),
-         f"{economy.side_jobs[place, at]:.6f}", f"{economy.long_term[place, at]:.6f}",
-         *(f"{slope:.6f}" for slope in economy.sensitivity[place])]
+        [
+            code,
+            year,
+            *(f"{part[place, at]:.6f}" for part in economy.parts.values()),
+            f"{economy.side_jobs[place, at]:.6f}",
+            f"{economy.long_term[place, at]:.6f}",
+            *(f"{slope:.6f}" for slope in economy.sensitivity[place]),
+        ]
         for place, code in enumerate(codes)
         for at, year in enumerate(YEARS)
     ]
-    header = ["municipality", "year", *economy.parts, "rule_225", "flere_skal_med", "sensitivity_before", "sensitivity_after"]
+    header = [
+        "municipality",
+        "year",
+        *economy.parts,
+        "rule_225",
+        "flere_skal_med",
+        "sensitivity_before",
+        "sensitivity_after",
+    ]
     _write(paths["economy"], header, rows)
     return tuple(paths.values())
 
