@@ -2,19 +2,38 @@
 
 Units whose cells rest on too few persons disappear from every list and remark that names units. What cannot be made safe is
 refused. The thresholds are the spec's, the mechanism is here. A Result made from a ready panel holds no count of persons, so
-the base that counts are rounded to is recorded and has nothing to act on.
+the base that counts are rounded to is recorded and has nothing to act on. One made from registers does: a count below the
+minimum is taken away, with whatever else would give it back, and so is a count so near a total that it tells about everybody.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
 from evaluation.errors import DisclosureError
-from evaluation.result import CheckResult, Disclosure, Estimate, Note, Result, Value
+from evaluation.result import (
+    BalanceRow,
+    CheckResult,
+    Disclosure,
+    Estimate,
+    FlowStep,
+    Note,
+    Population,
+    Result,
+    Value,
+)
 
 HIDDEN = "*"
+
+CUMULATIVE = frozenset({"dead"})
+"""States nobody leaves: the difference between two periods counts persons too."""
+MEANS = frozenset({"annual_hours", "hours_if_any"})
+"""Measures that are no share of persons."""
+PERSON_NOTES = frozenset({"off_support"})
+"""Remarks whose `count` is one of persons."""
 
 
 def protect(
@@ -36,7 +55,7 @@ def protect(
     Raises
     ------
     DisclosureError
-        Sizes are unknown, or a treated unit is too small to be published.
+        Sizes are unknown, or a treated unit (or everybody it is compared with) is too small to be published.
     """
     if public:
         return replace(result, disclosure=Disclosure(public=True, minimum=minimum, round=base))
@@ -58,28 +77,42 @@ def protect(
             f"{len(hidden)} units with fewer than {minimum} persons in a cell are not named and not shown one by one."
         )
         actions.append(Note("small_units_hidden", text, {"count": len(hidden), "minimum": minimum}))
+    flow, population = result.flow, result.population
+    if population is not None:
+        if min(population.treated, population.controls) < minimum:
+            raise DisclosureError(
+                f"fewer than {minimum} persons are treated or compared with; nothing about them may be published. Widen "
+                "[register.who] or add units"
+            )
+        flow = protected_flow(result.flow, minimum, base)
+        population = protected_population(population, minimum, base)
+        taken = _missing(flow, population) - _missing(result.flow, result.population)
+        if taken:
+            text = f"{taken} numbers that rest on fewer than {minimum} persons, or would give such a number back, are not shown."
+            actions.append(Note("small_counts_hidden", text, {"count": taken, "minimum": minimum}))
     controls = tuple(name for name in result.design.controls if name not in hidden)
     return replace(
         result,
         design=replace(result.design, controls=controls),
-        headline=_estimate(result.headline, hidden),
-        estimates=tuple(_estimate(each, hidden) for each in result.estimates),
+        headline=_estimate(result.headline, hidden, minimum),
+        estimates=tuple(_estimate(each, hidden, minimum) for each in result.estimates),
         checks=tuple(_check(each, hidden) for each in result.checks),
         failures=tuple(
             replace(each, problems=tuple(_blotted(text, hidden) for text in each.problems)) for each in result.failures
         ),
-        flow=tuple(replace(step, facts=_blotted_facts(step.facts, hidden)) for step in result.flow),
+        flow=tuple(replace(step, facts=_blotted_facts(step.facts, hidden)) for step in flow),
+        population=population,
         disclosure=Disclosure(False, minimum, base, len(hidden), tuple(actions)),
     )
 
 
-def _estimate(estimate: Estimate, hidden: frozenset[str]) -> Estimate:
+def _estimate(estimate: Estimate, hidden: frozenset[str], minimum: int) -> Estimate:
     weights = {name: weight for name, weight in estimate.unit_weights.items() if name not in hidden}
     rest = sum(weight for name, weight in estimate.unit_weights.items() if name in hidden)
     if rest:
         weights[HIDDEN] = rest
     details = {key: _lists(value, hidden) for key, value in estimate.details.items() if key != "dropped_units"}
-    notes = tuple(_note(note, hidden) for note in estimate.notes)
+    notes = tuple(_note(note, hidden) for note in estimate.notes if not _of_few(note, minimum))
     return replace(estimate, unit_weights=weights, details=details, notes=notes)
 
 
@@ -88,6 +121,12 @@ def _check(check: CheckResult, hidden: frozenset[str]) -> CheckResult:
         key: HIDDEN if isinstance(value, str) and value in hidden else value for key, value in check.facts.items()
     }
     return replace(check, facts=facts, series=cast("dict[str, Value]", _lists(check.series, hidden)))
+
+
+def _of_few(note: Note, minimum: int) -> bool:
+    """Whether a remark counts persons, and too few."""
+    count = note.facts.get("count")
+    return note.code in PERSON_NOTES and isinstance(count, int) and count < minimum
 
 
 def _note(note: Note, hidden: frozenset[str]) -> Note:
@@ -122,3 +161,181 @@ def _lists(value: Value, hidden: frozenset[str]) -> Value:
         else column
         for key, column in value.items()
     }
+
+
+# -- counts of persons -------------------------------------------------------------------------------------------------
+
+
+def protected_flow(flow: Sequence[FlowStep], minimum: int, base: int) -> tuple[FlowStep, ...]:
+    """The flow without counts below the minimum, and without steps that took away a number of persons below it.
+
+    The last count of each kind is shown elsewhere too, so it is the earlier one that gives way; two steps that are merged so
+    show together what they took.
+    """
+    shown: list[FlowStep] = []
+    later: dict[object, int] = {}
+    for step in reversed(flow):
+        kind, rows = step.facts.get("of"), step.rows
+        if rows is not None:
+            gap = abs(rows - later[str(kind)]) if str(kind) in later else 0
+            if rows < minimum or 0 < gap < minimum:
+                rows = None
+            else:
+                later[str(kind)] = rows
+        shown.append(replace(step, rows=_rounded(rows, base)))
+    return tuple(reversed(shown))
+
+
+def protected_population(population: Population, minimum: int, base: int) -> Population:
+    """The population with every count of persons that is too small, or gives one away, as None, and the others rounded."""
+    total = {"treated": population.treated, "controls": population.controls}
+    names = list(dict.fromkeys(row.covariate for row in population.balance))
+    rows = [
+        _bands([row for row in population.balance if row.covariate == name], total, minimum, base) for name in names
+    ]
+    imputed = _imputed(population.imputed, minimum)
+    return replace(
+        population,
+        treated=_nearest(population.treated, base),
+        controls=_nearest(population.controls, base),
+        off_support=_rounded(_unless_few(population.off_support, minimum), base),
+        balance=tuple(row for group in rows for row in group),
+        counters={code: _rounded(count, base) for code, count in _counters(population.counters, minimum).items()},
+        imputed={key: [_rounded(count, base) for count in pair] for key, pair in imputed.items()},
+        exits={
+            state: {
+                side: [_rounded(count, base) for count in _series(counts, total[side], minimum, state in CUMULATIVE)]
+                for side, counts in sides.items()
+            }
+            for state, sides in population.exits.items()
+        },
+        margins=_margins(population.margins, population.treated, minimum),
+    )
+
+
+def _few(count: float, total: float, minimum: int) -> bool:
+    """Whether a count of so many persons tells about too few, or about nearly everybody."""
+    return round(count) < minimum or round(total - count) < minimum
+
+
+def _unless_few(count: int | None, minimum: int) -> int | None:
+    """A count of rows, or of persons of whom nothing is known but that they are so many: none at all tells of nobody."""
+    return None if count is not None and 0 < count < minimum else count
+
+
+def _rounded(count: int | None, base: int) -> int | None:
+    return None if count is None else _nearest(count, base)
+
+
+def _nearest(count: int, base: int) -> int:
+    """The nearest multiple of the base, halves upwards."""
+    return (2 * count + base) // (2 * base) * base
+
+
+def _bands(rows: Sequence[BalanceRow], total: Mapping[str, int], minimum: int, base: int) -> list[BalanceRow]:
+    """One covariate: its shares sum to one, so the bands taken away must be two at least, with persons enough together."""
+
+    def counts(row: BalanceRow) -> tuple[float, float]:
+        return (row.treated or 0.0) * total["treated"], (row.before or 0.0) * total["controls"]
+
+    bands = [row for row in rows if row.band]
+    hidden = [
+        row for row in bands if any(_few(n, m, minimum) for n, m in zip(counts(row), total.values(), strict=True))
+    ]
+    rest = sorted((row for row in bands if row not in hidden), key=lambda row: (min(counts(row)), row.band))
+    while hidden and rest:
+        together = [round(sum(counts(row)[side] for row in hidden)) for side in (0, 1)]
+        if len(hidden) > 1 and min(together) >= minimum:
+            break
+        hidden.append(rest.pop(0))
+    found = []
+    for row in rows:
+        if row in hidden:
+            found.append(BalanceRow(row.covariate, row.band, None, None, None, None, None))
+        elif base > 1 and row.band:
+            shares = [
+                _nearest(round(count), base) / max(_nearest(whole, base), base)
+                for count, whole in zip(counts(row), total.values(), strict=True)
+            ]
+            apart = [None if each is None else round(each, 2) for each in (row.difference_before, row.difference_after)]
+            after = None if row.after is None else round(row.after, 2)
+            found.append(BalanceRow(row.covariate, row.band, shares[0], shares[1], after, apart[0], apart[1]))
+        else:
+            found.append(row)
+    return found
+
+
+def _series(counts: Sequence[int | None], total: int, minimum: int, cumulative: bool) -> list[int | None]:
+    """Counts of one state by period; of one that nobody leaves, only counts that differ by persons enough."""
+    found: list[int | None] = [None if count is None or _few(count, total, minimum) else count for count in counts]
+    last: int | None = None
+    for place, count in enumerate(found) if cumulative else ():
+        if count is not None and last is not None and 0 < abs(count - last) < minimum:
+            found[place] = None
+        elif count is not None:
+            last = count
+    return found
+
+
+def _counters(counters: Mapping[str, int | None], minimum: int) -> dict[str, int | None]:
+    """Counters without small ones; where one part of a shown total is taken away, the smallest other part goes with it."""
+    found = {code: _unless_few(count, minimum) for code, count in counters.items()}
+    for code in [code for code in counters if "|" not in code]:
+        parts = [each for each in counters if each.startswith(f"{code}|")]
+        gone = [each for each in parts if found[each] is None]
+        others = [each for each in parts if found[each] is not None]
+        if len(gone) == 1 and found[code] is not None:
+            if others:
+                found[min(others, key=lambda each: (found[each] or 0, each))] = None
+            else:
+                found[code] = None
+    return found
+
+
+def _imputed(imputed: Mapping[str, list[int | None]], minimum: int) -> dict[str, list[int | None]]:
+    """[imputed rows, rows] without the number of imputed ones where they, or all but they, are too few; never one alone."""
+    found: dict[str, list[int | None]] = {}
+    for key, (some, every) in imputed.items():
+        small = some is None or every is None or _few(some, every, minimum)
+        found[key] = [None if small else some, None if every is None or every < minimum else every]
+    gone = [key for key, pair in found.items() if pair[0] is None]
+    others = [key for key, pair in found.items() if pair[0] is not None]
+    if len(gone) == 1 and others:
+        smallest = min(others, key=lambda key: (found[key][0] or 0, key))
+        found[smallest] = [None, found[smallest][1]]
+    return found
+
+
+def _margins(
+    margins: Mapping[str, Mapping[str, list[float | None]]], treated: int, minimum: int
+) -> dict[str, dict[str, list[float | None]]]:
+    """Means by period without shares of the treated that count too few persons, and without the mean of so few."""
+    found = {measure: {side: list(means) for side, means in sides.items()} for measure, sides in margins.items()}
+    for measure, sides in found.items():
+        if measure in MEANS:
+            continue
+        for place, share in enumerate(sides.get("treated", [])):
+            if share is not None and _few(share * treated, treated, minimum):
+                sides["treated"][place] = None
+    few = [place for place, share in enumerate(found.get("any_hours", {}).get("treated", [])) if share is None]
+    for place in few:
+        means = found.get("hours_if_any", {}).get("treated", [])
+        if place < len(means):
+            means[place] = None
+    return found
+
+
+def _missing(flow: Sequence[FlowStep], population: Population | None) -> int:
+    """How many numbers are not shown; a row of balance counts once."""
+    if population is None:
+        return 0
+    series = [counts for sides in population.exits.values() for counts in sides.values()]
+    means = [values for sides in population.margins.values() for values in sides.values()]
+    return (
+        sum(step.rows is None for step in flow)
+        + sum(row.treated is None for row in population.balance)
+        + sum(count is None for count in (*population.counters.values(), population.off_support))
+        + sum(pair[0] is None for pair in population.imputed.values())
+        + sum(count is None for counts in series for count in counts)
+        + sum(value is None for values in means for value in values)
+    )

@@ -287,6 +287,8 @@ class Population:
         State -> "treated" and "controls" -> persons in that state at the end of each of `periods`.
     margins : dict
         Measure -> "treated" and "controls" -> its mean in each of `periods`, the controls weighted.
+    synthetic : bool
+        Made-up registers (the page says so by `Design.synthetic`, as for any made-up data).
     """
 
     design: str
@@ -302,6 +304,7 @@ class Population:
     periods: tuple[str, ...] = ()
     exits: dict[str, dict[str, list[int | None]]] = field(default_factory=dict)
     margins: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    synthetic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from evaluation.report import facts
-from evaluation.result import Estimate, Result, Value
+from evaluation.result import Estimate, Population, Result, Text, Value
 
 _ESTIMATE = (
     "effect", "std_error", "lower", "upper", "level", "p_value", "baseline", "percent", "n_units", "n_treated", "n_periods",
@@ -16,7 +16,7 @@ _ESTIMATE = (
 _TABLES = frozenset(
     {
         "estimates.csv", "effects_by_period.csv", "weights.csv", "checks.csv", "cycle_ladder.csv", "flow.csv",
-        "placebos.csv", "placebo_gaps.csv",
+        "placebos.csv", "placebo_gaps.csv", "balance.csv", "persons.csv", "published.csv",
     }
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -67,7 +67,16 @@ def csv_files(result: Result) -> dict[str, str]:
             [(one.adjust, one.effect, one.lower, one.upper, one.p_value, one.removed) for one in result.cycle.ladder],
         ),
         "flow.csv": (("step", "rows", "units"), [(one.step, one.rows, one.units) for one in result.flow]),
+        "published.csv": (
+            ("low", "high", "unit", "label", "source"),
+            [
+                (one.low, one.high, *(_text_of(text) for text in (one.unit, one.label, one.source)))
+                for one in result.published
+            ],
+        ),
     }
+    if result.population is not None:
+        tables |= _persons(result.population)
     tables |= _placebos(result.headline, result)
     for check in result.checks:
         columns = {key: column for key, column in check.series.items() if isinstance(column, list) and _flat(column)}
@@ -94,6 +103,29 @@ def _placebos(estimate: Estimate, result: Result) -> dict[str, tuple[Sequence[st
             [(unit, period, gap) for unit, row in lines for period, gap in zip(found.periods, row, strict=False)],
         ),
     }
+
+
+def _persons(people: Population) -> dict[str, tuple[Sequence[str], list[Sequence[object]]]]:
+    """The balance, and every count of persons or rows in one long table."""
+    long: list[Sequence[object]] = [("counter", code, "", "", count) for code, count in people.counters.items()]
+    for key, (some, every) in people.imputed.items():
+        side, _, when = key.partition("|")
+        long += [("imputed_rows", side, when, "", some), ("rows", side, when, "", every)]
+    for kind, series in (("exit", people.exits), ("mean", people.margins)):
+        for name, sides in series.items():
+            for side, found in sides.items():
+                long += [
+                    (kind, name, side, period, value) for period, value in zip(people.periods, found, strict=False)
+                ]
+    fields = ("covariate", "band", "treated", "before", "after", "difference_before", "difference_after")
+    return {
+        "balance.csv": (fields, [tuple(getattr(row, key) for key in fields) for row in people.balance]),
+        "persons.csv": (("kind", "name", "part", "period", "value"), long),
+    }
+
+
+def _text_of(text: Text) -> str:
+    return text.get("en") or next(iter(text.values()), "")
 
 
 def _name(estimate: Estimate) -> tuple[str, str]:

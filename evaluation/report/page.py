@@ -17,7 +17,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from evaluation._version import __version__
-from evaluation.report import facts, remarks, sentences, svg
+from evaluation.report import facts, persons, remarks, sentences, svg
 from evaluation.report.csvs import csv_files
 from evaluation.report.figures import FIGURES, NARROW, PAGE, WIDE, Figure
 from evaluation.report.tables import Table, table
@@ -120,7 +120,18 @@ def render(result: Result, language: str) -> str:
         },
         what=_what(result, words),
         excluded=_excluded(result, words),
-        flow=_flow(result, words),
+        flow=None if "flow" in shown else _flow(result, words),
+        persons={
+            "counters": persons.counter_lines(result, words),
+            "imputed": persons.imputed_table(result, words),
+            "exits": persons.exits_table(result, words),
+            "margins": persons.margins_tables(result, words),
+        },
+        protected=[
+            remarks.note_sentence(one, result, words)
+            for one in result.disclosure.actions
+            if one.code != "small_units_hidden"
+        ],
         text=_texts(result, words),
         not_run={section: _not_run(result, words, checks) for section, checks in CHECKS_OF.items()},
         failures={kind: _failures(result, words, kind) for kind in ("estimator", "inference", "check", "figure")},
@@ -187,11 +198,13 @@ def _sections(result: Result, words: Words, shown: dict[str, Shown]) -> list[tup
     drawn = {FIGURES[key].section for key in shown}
     ran = {section: _not_run(result, words, checks) for section, checks in CHECKS_OF.items()}
     present = {
-        "observed": "observed" in drawn, "when": "when" in drawn, "turn": "turn" in drawn or bool(ran["turn"]),
+        "persons": result.population is not None, "observed": "observed" in drawn,
+        "when": "when" in drawn, "turn": "turn" in drawn or bool(ran["turn"]),
         "wrong": "wrong" in drawn or bool(ran["wrong"]),
     }  # fmt: skip
     keys = (
-        "answer", "what", "observed", "cycle", "when", "methods", "chance", "turn", "wrong", "weights", "checks", "method", "glossary",
+        "answer", "what", "persons", "observed", "cycle", "when", "methods", "chance", "turn", "wrong", "weights", "checks",
+        "method", "glossary",
     )  # fmt: skip
     plural = words.text(result.design.unit_label_plural)
     return [(key, words(f"section.{key}", plural=plural)) for key in keys if present.get(key, True)]
@@ -209,9 +222,12 @@ def _texts(result: Result, words: Words) -> dict[str, list[str]]:
     return {
         "observed": [observed],
         "cycle": sentences.cycle_sentences(result, words),
+        "persons": persons.who_sentences(result, words),
         "methods": sentences.agreement_sentences(result, words),
+        "published": persons.published_sentences(result, words),
         "chance": sentences.chance_sentences(result, words),
         "turn": sentences.turn_sentences(result, words),
+        "balance": persons.balance_sentences(result, words),
         "weights": sentences.weights_sentences(result, words),
         "when": [_checked(one, result, words).sentence for one in result.checks if one.id == "pre_trends"],
         "wrong": [
@@ -275,8 +291,8 @@ def _excluded(result: Result, words: Words) -> Table | None:
 def _flow(result: Result, words: Words) -> Table | None:
     rows = [
         (
-            words(key) if (key := f"steps.{one.step}") in words else capital(one.step.replace("_", " ")),
-            words.number(one.rows),
+            persons.step_name(one, words, result.population is not None),
+            persons.counted(one.rows, words),
             words.number(one.units),
         )
         for one in result.flow

@@ -61,6 +61,10 @@ def estimates_table(caption: str, result: Result, words: Words) -> Table:
         )
         for one in (result.headline, *result.estimates)
     ]
+    for other in result.published:
+        if words.text(other.unit) == words.text(result.design.outcome_unit):
+            ends = (words.number(value, decimals) for value in (other.low, other.high))
+            rows.append((words("published.row"), words.text(other.label), "", *ends, "", "", ""))
     return table(caption, head, rows, (0, 1))
 
 

@@ -9,12 +9,14 @@ import pytest
 
 from evaluation.report.page import render
 from evaluation.result import Result, from_json
-from tests.report.fixtures import california, hjorring
+from tests.report.fixtures import california, hjorring, register
 
 CASES: dict[str, tuple[Callable[[], Result], str]] = {
     "hjorring.da": (hjorring, "da"),
     "hjorring.en": (hjorring, "en"),
     "california.en": (california, "en"),
+    "register.da": (register, "da"),
+    "register.en": (register, "en"),
 }
 
 WRITTEN = Path(__file__).parents[2] / "reports"

@@ -1,17 +1,21 @@
-"""Two whole Results without the estimators: a Danish case in which nothing can be told, and an American one with an effect.
+"""Three whole Results without the estimators: a Danish case in which nothing can be told, an American one with an effect, and one
+made from registers.
 
-They are worked out here in plain Python from the committed public data, so that the report can be tested on its own.
+The first two are worked out here in plain Python from the committed public data, so that the report can be tested on its own. The
+numbers of the third are made up.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import tomllib
 from functools import cache
 from pathlib import Path
 from statistics import mean, pstdev
 
 from evaluation.result import (
+    BalanceRow,
     CheckResult,
     Cycle,
     Design,
@@ -23,7 +27,9 @@ from evaluation.result import (
     InputFile,
     Note,
     PeriodEffect,
+    Population,
     Provenance,
+    Published,
     Result,
     TargetGroup,
     Value,
@@ -228,4 +234,114 @@ def california() -> Result:
     return Result(
         {"en": "California's Proposition 99"}, {"en": "Did California's tobacco control programme lower cigarette sales?"}, ("en",), design, headline, further, Cycle("none"), checks, verdict,
         provenance("california.toml", "california_smoking.csv", 1209), Disclosure(True, 5, 1), (FlowStep("read", 1209, 39),),
+    )  # fmt: skip
+
+
+BALANCE = {
+    "age": {"18-24": (0.086, 0.121), "25-29": (0.107, 0.139), "30-39": (0.231, 0.246), "40-49": (0.284, 0.251), "50-59": (0.231, 0.187), "60+": (0.061, 0.056)},
+    "sex": {"woman": (0.502, 0.481), "man": (0.498, 0.519)},
+    "origin": {"danish": (0.835, 0.712), "western": (0.046, 0.062), "non_western": (0.119, 0.226)},
+    "education": {"none_beyond_school": (0.641, 0.604), "vocational": (0.277, 0.261), "higher": (0.053, 0.086), "unknown": (0.029, 0.049)},
+    "benefit_years": {"0-1": (0.135, 0.182), "2-3": (0.197, 0.213), "4-5": (0.231, 0.228), "6-7": (0.437, 0.377)},
+    "hours_before": {"0": (0.912, 0.884), "1-225": (0.042, 0.055), "226-800": (0.033, 0.041), "801+": (0.013, 0.02)},
+}  # fmt: skip
+"""Shares of the treated and of the others, made up."""
+MEANS = {"age": (43.1, 41.2, 12.4), "hours_before": (41.7, 55.2, 190.0)}
+
+
+def balance() -> tuple[BalanceRow, ...]:
+    rows = []
+    for covariate, bands in BALANCE.items():
+        for place, (band, (own, others)) in enumerate(bands.items()):
+            sd = math.sqrt((own * (1 - own) + others * (1 - others)) / 2)
+            after = own - 0.004 * ((place % 3) - 1) * sd
+            rows.append(BalanceRow(covariate, band, own, others, after, (own - others) / sd, (own - after) / sd))
+        if covariate in MEANS:
+            own, others, sd = MEANS[covariate]
+            rows.append(BalanceRow(covariate, "", own, others, own, (own - others) / sd, 0.0))
+    return tuple(rows)
+
+
+@cache
+def register() -> Result:
+    """Made-up registers: 40 municipalities, 2008-2018, one of them treated from 2015, with everything a page can show of persons."""
+    years = list(range(2008, 2019))
+    names = [*hjorring().design.controls[:39]]
+    effects = {2015: 12.0, 2016: 34.0, 2017: 55.0, 2018: 66.0}
+    panel = {
+        name: {
+            year: 44 + 6 * math.sin(7.1 * place) + 1.4 * max(0, year - 2013) + 6 * math.sin(3.7 * place + 0.6 * year)
+            for year in years
+        }
+        for place, name in enumerate(names)
+    }
+    panel["Hjørring"] = {
+        year: 42 + 1.4 * max(0, year - 2013) + 2 * math.sin(2.9 * year) + effects.get(year, 0.0) for year in years
+    }
+    headline = estimate(panel, "Hjørring", names, years, 2015, (2015, 2018), "did", equal(names))
+    sparse = dict(zip(names[3:8], (0.34, 0.25, 0.18, 0.13, 0.10), strict=True))
+    further = tuple(
+        estimate(panel, "Hjørring", names, years, 2015, (2015, 2018), method, weights)
+        for method, weights in (("synthetic_control", sparse), ("synthetic_did", sparse))
+    )
+    place = {"da": "kommune", "en": "municipality"}, {"da": "kommuner", "en": "municipalities"}
+    hours = {"da": "timer om året", "en": "hours a year"}
+    source = {"da": "Syntetiske registre", "en": "Synthetic registers"}
+    design = Design(
+        ("Hjørring",), tuple(names), (Exclusion(hjorring().design.excluded[0].unit, {"da": "nabokommune", "en": "a neighbour"}),), tuple(map(str, years)), "2015", ("2015", "2018"), ("2008", "2014"),
+        "equal", *place, {"da": "antallet af årlige arbejdstimer pr. person", "en": "annual working hours per person"}, hours, 0, "higher", None, source, True, (),
+    )  # fmt: skip
+    checks = (
+        CheckResult("pre_trends", "passed", 0.62, 0.1, facts={"p_value": 0.62, "statistic": 0.8, "largest": 3.4, "largest_period": "2010", "n_pre": 6}),
+        CheckResult("donor_weights", "passed", 39.0, 5.0, facts={"n_used": 39, "effective": 39.0, "largest": 1 / 39, "largest_unit": names[0]}),
+    )  # fmt: skip
+    assert headline.upper is not None
+    assert headline.lower is not None
+    verdict = Verdict(
+        "higher", 3, 3, headline.lower, headline.upper, 9.0,
+        (Note("one_treated", "One treated unit can reach level 3 of 5 at most.", {"possible": 3}), Note("methods_agree", "The methods agree.", {"count": 3})),
+    )  # fmt: skip
+    flow = tuple(
+        FlowStep(step, rows, 98)
+        for step, rows in (
+            ("benefit", 70210), ("resident", 69874), ("age", 66210), ("readiness", 15120), ("observed", 13996),
+        )
+    )  # fmt: skip
+    exits: dict[str, dict[str, list[int | None]]] = {
+        state: {side: [max(0, round(total * rate * (year - 2014))) for year in years] for side, total, rate in (("treated", 524, own), ("controls", 13888, other))}
+        for state, own, other in (("dead", 0.014, 0.015), ("emigrated", 0.004, 0.005), ("moved", 0.021, 0.024), ("disability_pension", 0.041, 0.02), ("fleksjob", 0.03, 0.026), ("education", 0.012, 0.013))
+    }  # fmt: skip
+    some = {
+        "treated": ([0.10, 0.11, 0.10, 0.09, 0.10, 0.10, 0.09, 0.11, 0.14, 0.17, 0.18], 430.0),
+        "controls": ([0.10, 0.10, 0.10, 0.09, 0.09, 0.10, 0.10, 0.10, 0.11, 0.11, 0.12], 425.0),
+    }
+    margins: dict[str, dict[str, list[float | None]]] = {
+        "annual_hours": {side: [share * hours_each for share in shares] for side, (shares, hours_each) in some.items()},
+        "any_hours": {side: list(shares) for side, (shares, _) in some.items()},
+        "hours_if_any": {side: [hours_each] * 11 for side, (_, hours_each) in some.items()},
+    }  # fmt: skip
+    rows = balance()
+    small = rows[18]
+    people = Population(
+        "cohort", "2014M12", 524, 13888, 9312.4, "entropy", 7,
+        (*rows[:17], BalanceRow(rows[17].covariate, rows[17].band, *[None] * 5), BalanceRow(small.covariate, small.band, *[None] * 5), *rows[19:]),
+        {"hours_rows_implausible": None, "benefit_weeks_unknown_code": 0, "rows": 1859900, "imputed": 86985, "duplicates": 11870, "corrections": 24110, "negative_months": 318},
+        {"treated|before": [1210, 29800], "treated|after": [1475, 29100], "controls|before": [41200, 902000], "controls|after": [43100, 899000]},
+        tuple(map(str, years)), exits, margins, True,
+    )  # fmt: skip
+    claim = Published(
+        39.0,
+        51.0,
+        hours,
+        {"da": "ph.d.-afhandling, 2019", "en": "PhD thesis, 2019"},
+        {"da": "Arbejderen, 8. juli 2019", "en": "Arbejderen, 8 July 2019"},
+    )
+    provenance_ = Provenance(
+        "0.1.0", "3.11.7", {"numpy": "2.3.5", "duckdb": "2.0"}, 860, "register.toml", "ab" * 32, 'question = "Did it work?"\n',
+        (InputFile("bfl.parquet", "cd" * 32, 4_234_560, 2412880, 6, {}),), {},
+    )  # fmt: skip
+    return Result(
+        {"da": "Hjørring-modellen på syntetiske registre", "en": "The Hjørring model on synthetic registers"},
+        {"da": "Øgede indsatsen antallet af arbejdstimer?", "en": "Did the programme raise working hours?"}, ("da", "en"), design, headline, further, Cycle("none"), checks, verdict, provenance_,
+        Disclosure(False, 5, 1, 0, (Note("small_counts_hidden", "4 numbers are not shown.", {"count": 4, "minimum": 5}),)), flow, population=people, published=(claim,),
     )  # fmt: skip

@@ -19,7 +19,7 @@ from evaluation.report.figures import FIGURES, NARROW, PAGE, PLAIN, WIDE
 from evaluation.report.figures.base import TEXT, Figure, apart, broken, chart, period_ticks, scale
 from evaluation.report.words import load
 from evaluation.result import CheckResult, LadderRung, Result
-from tests.report.fixtures import california, hjorring
+from tests.report.fixtures import california, hjorring, register
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -31,7 +31,7 @@ def with_ladder() -> Result:
     return replace(hjorring(), cycle=replace(hjorring().cycle, ladder=rungs))
 
 
-RESULTS = {"hjorring": with_ladder, "california": california}
+RESULTS = {"hjorring": with_ladder, "california": california, "register": register}
 PAIRS = [
     (key, name)
     for key, figure in FIGURES.items()

@@ -7,8 +7,10 @@ from evaluation.report.figures import (
     donor_weights,
     event_study,
     every_unit_treated,
+    flow,
     forest,
     leave_one_out,
+    love_plot,
     observed_expected,
     placebo_gaps,
     placebo_in_time,
@@ -21,6 +23,7 @@ FIGURES: dict[str, Figure] = {
     for figure in (
         answer_interval.FIGURE,
         observed_expected.SMALL,
+        flow.FIGURE,
         observed_expected.FIGURE,
         forest.LADDER,
         event_study.FIGURE,
@@ -30,6 +33,7 @@ FIGURES: dict[str, Figure] = {
         every_unit_treated.FIGURE,
         placebo_in_time.FIGURE,
         leave_one_out.FIGURE,
+        love_plot.FIGURE,
         donor_weights.FIGURE,
     )
 }

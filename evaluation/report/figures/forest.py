@@ -2,37 +2,57 @@
 
 from __future__ import annotations
 
-from evaluation.report import facts, sentences
+from dataclasses import dataclass
+
+from evaluation.report import facts, persons, sentences
 from evaluation.report.figures.base import Figure, FigureText, Palette, Spec
-from evaluation.report.figures.rows import Line, draw_rows
+from evaluation.report.figures.rows import Band, Line, draw_rows
 from evaluation.report.tables import Table, estimates_table, table
 from evaluation.report.words import Words, capital
 from evaluation.result import Result
 
 
-def values(result: Result, words: Words) -> list[Line] | None:
-    """The headline and every further estimate."""
-    return [
+@dataclass(frozen=True, slots=True)
+class Forest:
+    """A row per estimate, and the ranges that others have published in the same unit."""
+
+    lines: list[Line]
+    published: tuple[Band, ...] = ()
+
+
+def values(result: Result, words: Words) -> Forest | None:
+    """The headline and every further estimate; what others have published where it is in the outcome's unit."""
+    lines = [
         Line(
             capital(sentences.method(one, words)), one.effect, one.lower, one.upper,
             words.number(one.effect, result.design.decimals), one is result.headline,
         )
         for one in (result.headline, *result.estimates)
     ]  # fmt: skip
+    bands = [
+        Band(one.low, one.high, words("label.published", range=persons.published_range(one, words, unit=False)))
+        for one in result.published
+        if words.text(one.unit) == words.text(result.design.outcome_unit)
+    ]
+    return Forest(lines, tuple(bands))
 
 
-def draw(found: list[Line], words: Words, palette: Palette, width: int) -> Spec:
+def draw(found: Forest, words: Words, palette: Palette, width: int) -> Spec:
     """The chart."""
-    return draw_rows(found, words, palette, width)
+    return draw_rows(found.lines, words, palette, width, found.published)
 
 
-def text(found: list[Line], result: Result, words: Words) -> FigureText:
-    """The words around it: whether the methods agree."""
+def text(found: Forest, result: Result, words: Words) -> FigureText:
+    """The words around it: whether the methods agree, and whose the grey band is."""
+    how, rows = [words("figure.forest.how")], [described(found.lines, result, words)]
+    if found.published:
+        how.append(words("figure.forest.how_published"))
+        rows += [capital(band.label) + "." for band in found.published]
     return FigureText(
         title=words(f"figure.forest.{facts.agreement(result)}"),
         subtitle=words("figure.forest.subtitle", **_slots(result, words)),
-        how=words("figure.forest.how"),
-        description=words("figure.forest.description", rows=described(found, result, words)),
+        how=" ".join(how),
+        description=words("figure.forest.description", rows=" ".join(rows)),
     )
 
 
@@ -51,7 +71,7 @@ def described(found: list[Line], result: Result, words: Words) -> str:
     return " ".join(rows)
 
 
-def table_of(found: list[Line], result: Result, words: Words) -> Table:
+def table_of(found: Forest, result: Result, words: Words) -> Table:
     """Every estimate."""
     return estimates_table(text(found, result, words).subtitle, result, words)
 
@@ -105,4 +125,4 @@ def _slots(result: Result, words: Words) -> dict[str, str]:
 
 
 FIGURE = Figure("forest", "methods", values, draw, text, table_of, "estimates.csv")
-LADDER = Figure("ladder", "cycle", ladder_values, draw, ladder_text, ladder_table, "cycle_ladder.csv")
+LADDER = Figure("ladder", "cycle", ladder_values, draw_rows, ladder_text, ladder_table, "cycle_ladder.csv")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evaluation.report.figures.base import (
+    LETTER,
     LINE,
     NARROW,
     Frame,
+    Layer,
     Palette,
     Row,
     Scale,
     Spec,
+    at,
     broken,
     field,
     finish,
@@ -44,17 +48,28 @@ class Line:
     bold: bool = False
 
 
-def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int) -> Spec:
-    """Names, intervals around zero, numbers at the right."""
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A range behind the rows that is not ours, and what stands above it."""
+
+    low: float
+    high: float
+    label: str
+
+
+def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int, bands: Sequence[Band] = ()) -> Spec:
+    """Names, intervals around zero, numbers at the right; bands lie behind them, their labels above the first row."""
     stacked = width <= NARROW
-    axis = scale([number for line in lines for number in (line.effect, line.lower, line.upper)], 4, zero=True)
+    numbers = [number for line in lines for number in (line.effect, line.lower, line.upper)]
+    axis = scale([*numbers, *(end for band in bands for end in (band.low, band.high))], 4, zero=True)
     right = margin((line.written for line in lines), 40, bold=True)
     left = 8 if stacked else min(margin((line.name for line in lines), bold=True), 236)
     # stacked names stand on the line of the numbers, so the plot may use the numbers' margin too
     room = width - right - 16 if stacked else left - 8
     tallest = max(len(broken(line.name, room)) for line in lines)
     height = STACKED + LINE * (tallest - 1) if stacked else max(ROW, LINE * tallest + 4)
-    frame = Frame(width, left, 16 if stacked else right, 8, 28, height * len(lines))
+    above = 8 + len(bands) * (LINE + 2)
+    frame = Frame(width, left, 16 if stacked else right, above, 28, height * len(lines))
     # where in a row the interval, the last line of the name and the piece of the zero line are, from its top
     middle, named = ((height - 15) / height, (height - 35) / height) if stacked else (0.5, 0.5)
     top, bottom = ((height - 25) / height, (height - 5) / height) if stacked else (0.0, 1.0)
@@ -71,7 +86,7 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int)
     ]  # fmt: skip
     zeros: list[Row] = [{"x": 0.0, "y": index + top, "y2": index + bottom} for index in range(len(lines))]
     zero = marks(zeros, "rule", color=palette.ink, strokeWidth=1, aria=False)
-    layers = [zero.encode(x=x, y=y, y2=field("y2"))]
+    layers = [*_behind(bands, axis, frame, palette, x), zero.encode(x=x, y=y, y2=field("y2"))]
     for bold in (False, True):
         part = [row for row in rows if row["bold"] == bold]
         if not part:
@@ -86,8 +101,24 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int)
         layers.append(dots.encode(x=x, y=y, description=nominal("told")))
         look = {"fontWeight": 700 if bold else 400}
         edge = frame.inner + frame.right - 4
-        numbers: list[Row] = [{"y": row["name_y"], "text": row["written"]} for row in part]
-        layers.append(text_marks(numbers, edge, y, palette.main if bold else palette.ink, align="right", **look))
+        written: list[Row] = [{"y": row["name_y"], "text": row["written"]} for row in part]
+        layers.append(text_marks(written, edge, y, palette.main if bold else palette.ink, align="right", **look))
         names = [(row["name_y"], broken(row["name"], room)) for row in part]
         layers += name_marks(names, 8 - frame.left, y, palette.ink, stacked, look)
     return finish(layers, frame)
+
+
+def _behind(bands: Sequence[Band], axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any]) -> list[Layer]:
+    """Each band from its label down through every row: grey with an edge, so that it shows in print and without colour."""
+    layers: list[Layer] = []
+    for place, band in enumerate(bands):
+        top = -2 - (len(bands) - 1 - place) * (LINE + 2)
+        ends: list[Row] = [{"x": band.low, "x2": band.high}]
+        field_of = marks(ends, "rect", fill=palette.rule, stroke=palette.quiet, strokeWidth=1, aria=False)
+        layers.append(field_of.encode(x=x, x2=field("x2"), y=at(top), y2=at(frame.height)))
+        half = len(band.label) * LETTER / 2
+        middle = axis.place((band.low + band.high) / 2, frame.inner)
+        middle = min(max(middle, half + 2 - frame.left), frame.inner + frame.right - half - 2)
+        look = {"align": "center", "baseline": "bottom"}
+        layers.append(text_marks([{"text": band.label}], middle, top - 2, palette.muted, **look))
+    return layers
