@@ -1,0 +1,280 @@
+"""Which persons are followed: found at a baseline by benefit, residence, age and readiness, with what is known of them then.
+
+All steps stay inside the engine. The benefit register is read first, since it is the one that leaves few persons; everybody
+else's residence, education and hours are looked at for those persons alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import narwhals as nw
+
+from evaluation.denmark.areas import municipalities
+from evaluation.errors import DataError, did_you_mean, listed
+from evaluation.register import states
+from evaluation.register.timing import Baseline, Timing
+from evaluation.result import FlowStep, Value
+
+if TYPE_CHECKING:
+    from evaluation.register.sources import Sources
+    from evaluation.spec.model import Register
+
+Frame: TypeAlias = "nw.LazyFrame[Any]"
+Say: TypeAlias = Callable[[str, str], None]
+
+FIRST_VISIT_YEAR = 2014
+"""Referral categories exist from here on; before, match groups stand in."""
+BRIDGED_FROM_AGE = 30
+"""Under match groups those under 30 were on cash benefit too; later most of them are on education benefit."""
+WHERE = ("age", "sex", "origin", "education", "municipality", "birth_year", "birth_month", "benefit_years")
+_AGES = ((25, "18-24"), (30, "25-29"), (40, "30-39"), (50, "40-49"), (60, "50-59"))
+_YEARS_ON_BENEFIT = ((2, "0-1"), (4, "2-3"), (6, "4-5"))
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The persons who are followed.
+
+    Attributes
+    ----------
+    table : lazy table, kept in the engine
+        One row per person and baseline: person, base (year of the baseline), unit (municipality at baseline), age, sex, origin,
+        education, benefit_years (if asked for).
+    residence : lazy table, kept in the engine
+        person, home (year), now (municipality at the end of it) of these persons, for all years that any period needs.
+    states : lazy table, kept in the engine
+        What their weeks say at the end of each period: see `states.period_states`.
+    persons : int
+        Distinct persons.
+    flow : tuple of FlowStep
+        How many were left after each step.
+    """
+
+    table: Frame
+    residence: Frame
+    states: Frame
+    persons: int
+    flow: tuple[FlowStep, ...]
+
+
+def members(sources: Sources, register: Register, timing: Timing, measures: Collection[str], say: Say) -> Members:
+    """Find the persons and what is known of them at baseline and at the end of each period.
+
+    Parameters
+    ----------
+    measures : collection of str
+        The measures asked for; weeks are read only for those that need them.
+
+    Raises
+    ------
+    DataError
+        Nobody is left, or a register lacks years or weeks that are needed.
+    SpecError
+        `register.who.where` is no condition (see `where.parse`).
+    """
+    engine, who = sources.engine, register.who
+    say("Persons", f"who was on {who.benefit}")
+    found = engine.keep(_stacked(_found(sources, register, each) for each in timing.baselines), "found")
+    steps = ["benefit", "resident", "age", "readiness"] if who.readiness is not None else ["benefit", "resident", "age"]
+    flow = _counted(sources, found, steps, register)
+    if not flow[-1].rows:
+        raise DataError(_nobody(flow, register))
+
+    say("Persons", "their weeks on benefit")
+    attributes = ["person", "base", "municipality", "birth_year", "birth_month", "age", "sex", "origin", "education"]
+    table = found.filter(nw.col("readiness_step") == 1).select(*attributes)
+    if needs_benefit_years(register):
+        years = _stacked(_with_benefit_years(sources, each, table) for each in timing.baselines)
+        table = engine.keep(years, "members")
+    if who.where.strip():
+        from evaluation.register.where import parse
+
+        table = table.filter(parse(who.where, WHERE))
+        flow += _counted(sources, table, ["where"], register)
+    residence = _residence(sources, timing, table)
+    if who.movers == "drop":
+        moved = _moved(timing, table, residence)
+        table = engine.keep(table.join(moved, on=["person", "base"], how="anti"), "stayed")
+        flow += _counted(sources, table, ["stayed"], register)
+    if not flow[-1].rows:
+        raise DataError(_nobody(flow, register))
+    persons = engine.collect(table.select("person").unique().select(persons=nw.len())).column("persons")[0].as_py()
+    return Members(table, residence, _states(sources, timing, table, measures), int(persons), flow)
+
+
+def needs_benefit_years(register: Register) -> bool:
+    """Whether the weeks of the years before the baseline are needed: for balancing, or for `where`."""
+    return "benefit_years" in register.balance.covariates or "benefit_years" in register.who.where
+
+
+def bands(covariates: Iterable[str]) -> dict[str, nw.Expr]:
+    """Column -> label of the band of each covariate: what is not known is "unknown"."""
+    labels: dict[str, nw.Expr] = {
+        "age": _banded("age", _AGES, "60+"),
+        "benefit_years": _banded("benefit_years", _YEARS_ON_BENEFIT, "6-7"),
+        # half hours between the bands belong to the upper one
+        "hours_before": _banded("hours_before", ((1, "0"), (22501, "1-225"), (80001, "226-800")), "801+"),
+    }
+    labels |= {name: nw.col(name).fill_null(UNKNOWN) for name in ("sex", "origin", "education")}
+    return {f"band_{name}": labels[name] for name in covariates}
+
+
+# ------------------------------------------------------------------ found at a baseline
+
+
+def _found(sources: Sources, register: Register, baseline: Baseline) -> Frame:
+    """Everybody with the benefit, and for each condition whether it and those before it hold (0 or 1)."""
+    who, layout = register.who, sources.layout
+    codes = layout.benefits_by_name.get(who.benefit)
+    if not codes:
+        meant = (
+            did_you_mean(who.benefit, layout.benefits_by_name)
+            or f"; there are {listed(sorted(layout.benefits_by_name))}"
+        )
+        raise DataError(f"register.who.benefit: the layout knows no benefit '{who.benefit}'{meant}")
+    bridged = who.readiness is not None and baseline.year < FIRST_VISIT_YEAR and who.bridge
+    weeks = baseline.weeks(who.weeks)
+    quarters = [baseline.quarter] if who.readiness is not None else []
+    column = f"{'match' if bridged else 'visit'}_{baseline.quarter[0]}_{baseline.quarter[1]}"
+    ready = nw.lit(1) if who.readiness is None else _flag(nw.col(column) == who.readiness)
+    found = (
+        sources.benefits(weeks=weeks, quarters=quarters, bridge=bridged)
+        .filter(states.some_week(weeks, codes) == 1)
+        .select("person", benefit=nw.lit(1), ready=ready)
+    )
+    homes = sources.population.filter(nw.col("year") == baseline.home).drop("year")
+    found = found.join(homes, on="person", how="left")
+    if sources.education is not None:
+        found = found.join(sources.education, on="person", how="left")
+    else:
+        found = found.with_columns(education=nw.lit(None, dtype=nw.String))
+    later = _flag(nw.col("birth_month") > baseline.month)
+    youngest = max(who.age[0], BRIDGED_FROM_AGE) if bridged else who.age[0]
+    known = [area.code for area in municipalities()]
+    return (
+        found.with_columns(
+            base=nw.lit(baseline.year),
+            age=nw.lit(baseline.year) - nw.col("birth_year") - later,
+            resident=_flag(nw.col("municipality").is_in(known)),
+        )
+        .with_columns(aged=nw.col("resident") * _flag(nw.col("age").is_between(youngest, who.age[1])))
+        .with_columns(ready=nw.col("aged") * nw.col("ready"))
+        .with_columns(readiness=nw.col("ready"))
+        .select(
+            "person", "base", "municipality", "birth_year", "birth_month", "age", "sex", "origin", "education",
+            "benefit", "resident", age_step="aged", readiness_step="readiness",
+        )
+    )  # fmt: skip
+
+
+def _counted(sources: Sources, table: Frame, steps: Sequence[str], register: Register) -> tuple[FlowStep, ...]:
+    """Persons (of a stock: persons and years) and municipalities after each step, by one small table per municipality."""
+    columns = {"benefit": "benefit", "resident": "resident", "age": "age_step", "readiness": "readiness_step"}
+    sums = {
+        step: nw.col(columns[step]).sum().cast(nw.Int64) if step in columns else nw.len().cast(nw.Int64)
+        for step in steps
+    }
+    by_unit = sources.engine.collect(table.group_by("municipality").agg(**sums))
+    facts: dict[str, Value] = {"of": "person-years"} if register.who.design == "stock" else {}
+    flow = []
+    for step in steps:
+        counts = [(count or 0) for count in by_unit.column(step).to_pylist()]
+        named = [count for count, unit in zip(counts, by_unit.column("municipality").to_pylist(), strict=True) if unit]
+        flow.append(FlowStep(step, int(sum(counts)), sum(count > 0 for count in named), dict(facts)))
+    return tuple(flow)
+
+
+def _nobody(flow: Sequence[FlowStep], register: Register) -> str:
+    who = register.who
+    advice = {
+        "benefit": f"nobody in the benefit register was on {who.benefit} in the weeks before the baseline; check "
+        "[register.who] benefit and baseline, and the codes in the layout",
+        "resident": "none of the persons with the benefit is in the population register at the baseline; check that both "
+        "registers use the same person keys",
+        "age": f"none of the residents with the benefit is {who.age[0]} to {who.age[1]} years old; check [register.who] age",
+        "readiness": f"none of the persons with the benefit is {who.readiness} at the baseline; check [register.who] readiness "
+        "and the layout's values for it",
+        "where": "nobody is left under [register.who] where",
+        "stayed": 'nobody is left after those who move were dropped; set [register.who] movers = "keep"',
+    }
+    step = next(each.step for each in flow if not each.rows)
+    return advice[step]
+
+
+# ------------------------------------------------------------------ followed
+
+
+def _with_benefit_years(sources: Sources, baseline: Baseline, chosen: Frame) -> Frame:
+    """The persons of one baseline with their years on benefit before it."""
+    own, weeks = chosen.filter(nw.col("base") == baseline.year), states.years_before(baseline.year)
+    try:
+        wide = sources.benefits(weeks=weeks, quarters=[], bridge=False)
+    except DataError as error:
+        hint = 'or leave "benefit_years" out of [register.balance] covariates (and of [register.who] where)'
+        raise DataError(
+            *error.problems, f"years on benefit are counted over {states.BENEFIT_YEARS} years; {hint}"
+        ) from None
+    years = states.benefit_years(wide.join(own.select("person"), on="person", how="semi"), sources.layout, weeks)
+    joined = own.join(years, on="person", how="left")
+    return joined.with_columns(benefit_years=nw.col("benefit_years").fill_null(0))
+
+
+def _states(sources: Sources, timing: Timing, table: Frame, measures: Collection[str]) -> Frame:
+    """The states of the persons at the end of each period."""
+    wide = sources.benefits(weeks=states.period_weeks(timing, measures), quarters=[], bridge=False)
+    wide = wide.join(table.select("person").unique(), on="person", how="semi")
+    return sources.engine.keep(states.period_states(wide, sources.layout, timing, measures), "states")
+
+
+def _residence(sources: Sources, timing: Timing, table: Frame) -> Frame:
+    """Where the persons live at the end of each year that a period needs."""
+    years = sorted({timing.home(place) for place in range(len(timing.periods))})
+    residence = sources.engine.keep(
+        sources.population.filter(nw.col("year").is_in(years))
+        .join(table.select("person").unique(), on="person", how="semi")
+        .select("person", home=nw.col("year"), now=nw.col("municipality"), there=nw.lit(1)),
+        "residence",
+    )
+    have = sources.engine.collect(residence.select("home").unique()).column("home").to_pylist()
+    lost = sorted(set(years) - set(have))
+    if lost:
+        shown = listed([str(each) for each in lost])
+        raise DataError(
+            f"register.population: none of the persons is in the population register at the end of {shown}; without it nobody "
+            "can be told to be resident, so add these years or shorten [register] periods"
+        )
+    return residence
+
+
+def _moved(timing: Timing, table: Frame, residence: Frame) -> Frame:
+    """person, base of those who live elsewhere at the end of a year after their baseline (of a stock: of the year measured)."""
+    lived = table.select("person", "base", "municipality").join(residence, on="person", how="inner")
+    away = (nw.col("home") + (0 if timing.month == 12 else 1) > nw.col("base")) & (
+        nw.col("now") != nw.col("municipality")
+    )
+    if timing.stock:
+        away = away & (nw.col("home") == nw.col("base") + 1)
+    return lived.filter(away).select("person", "base").unique()
+
+
+def _banded(name: str, limits: Sequence[tuple[int, str]], last: str) -> nw.Expr:
+    """The first label whose limit the column is below; `last` when it is below none."""
+    label: nw.Expr = nw.lit(last)
+    for limit, text in reversed(limits):
+        label = nw.when(nw.col(name) < limit).then(nw.lit(text)).otherwise(label)
+    return label
+
+
+def _flag(condition: nw.Expr) -> nw.Expr:
+    """1 where the condition holds, 0 where it does not or is not known."""
+    return nw.when(condition).then(1).otherwise(0)
+
+
+def _stacked(frames: Iterable[Frame]) -> Frame:
+    """One table below the other."""
+    tables = list(frames)
+    return tables[0] if len(tables) == 1 else nw.concat(tables, how="vertical")
