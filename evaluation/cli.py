@@ -35,7 +35,7 @@ evaluate: what did a public programme do, and how sure can one be when one unit 
   evaluate --methods [NAME]      what there is to choose from; or one method, in full
   evaluate --schema              the JSON Schema of specs, for completion in the editor
   evaluate --render RESULT.json  write the pages again, without any data
-  evaluate --simulate DIR        write synthetic registers to practise on (not available yet)
+  evaluate --simulate DIR        write synthetic person registers to practise on
 
 options
   --output DIR      write to DIR instead of reports
@@ -43,6 +43,8 @@ options
   --seed N          instead of the spec's seed
   --force           replace files that evaluate did not write; with --init, replace any
   --quiet           no progress
+  --scenario S      with --simulate: what is made to happen (default: effect)
+  --persons N       with --simulate: persons in the benefit register (default: 70000)
   --version         the version
   --help            this page
 
@@ -191,7 +193,11 @@ def _usage(error: click.UsageError) -> str:
         return f"no option '{error.option_name}'{did_you_mean(error.option_name, options)}"
     if isinstance(error, click.BadOptionUsage):
         name = "--" + error.option_name.lstrip("-")
-        takes = {"--init": "a name: --init jobs", "--render": "a file: --render reports/jobs.json"}
+        takes = {
+            "--init": "a name: --init jobs",
+            "--render": "a file: --render reports/jobs.json",
+            "--simulate": "a folder",
+        }
         if "does not take" in error.message:
             return f"{name} takes no value"
         return f"{name} needs {takes.get(name, 'a value behind it')}"
@@ -309,8 +315,12 @@ def _init(given: dict[str, Any]) -> int:
 
 
 def _simulate(given: dict[str, Any]) -> int:
-    what = "--simulate (synthetic registers to practise on) is not available yet"
-    raise UsageError(f"{what}; `evaluate --init NAME` writes a spec with made-up data to practise on")
+    from evaluation import run as flow
+
+    folder, scenario = Path(given["simulate"]), given.get("scenario", "effect")
+    numbers = {name: int(given[name]) for name in ("persons", "seed") if name in given}
+    flow.simulate(folder, scenario=scenario, force="force" in given, progress=_progress(given), **numbers)
+    return _print(f"{escaped(str(folder))}   synthetic registers in the layout 'statistics-denmark'; no real persons")
 
 
 # ---- telling it

@@ -64,11 +64,14 @@ def defaults_used(spec: Spec) -> dict[str, Value]:
     def look(table: object, prefix: str) -> None:
         fields = type(table).model_fields  # type: ignore[attr-defined]
         for name in fields:
+            if name == "data" and getattr(table, "registers", None) is not None:
+                continue  # filled in from the registers, not chosen
             value = getattr(table, name)
+            key = fields[name].alias or name
             if hasattr(value, "model_fields_set"):
-                look(value, f"{prefix}{name}.")
+                look(value, f"{prefix}{key}.")
             elif name not in table.model_fields_set and isinstance(value, str | int | float | bool):  # type: ignore[attr-defined]
-                found[f"{prefix}{name}"] = value
+                found[f"{prefix}{key}"] = value
 
     look(spec, "")
     return {key: value for key, value in found.items() if value != ""}

@@ -11,7 +11,7 @@ from scipy.optimize import nnls
 
 from evaluation.contracts import Fit
 from evaluation.errors import EstimationError, listed
-from evaluation.panel import Array, Mask, Panel
+from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.result import Note
 
 CANONICAL_RIDGE = 1e-9
@@ -68,8 +68,8 @@ def simplex_least_squares(columns: Array, target: Array, ridge: float = 0.0) -> 
     nearest = scaled @ weights
     slopes = nearest @ scaled - nearest @ nearest + relative * (weights - weights @ weights)
     tied = np.flatnonzero((slopes <= TIE) | (weights > 0.0))
-    independent = np.linalg.matrix_rank(np.vstack([scaled[:, tied], np.ones(tied.size)]), tol=1e-7)
-    if independent < tied.size:
+    triangle = np.linalg.qr(np.vstack([scaled[:, tied], np.ones(tied.size)]), mode="r")
+    if np.linalg.matrix_rank(triangle, tol=1e-7) < tied.size:
         spread_out = np.zeros(donors)
         spread_out[tied] = _active_set(scaled[:, tied], relative + CANONICAL_RIDGE)
         return spread_out
@@ -166,8 +166,12 @@ class Target:
 
         In the window those of its cells; elsewhere, where the headline says nothing, those of the units.
         """
+        return self.shares_of(np.arange(self.units.size))
+
+    def shares_of(self, rows: Indices) -> Array:
+        """(rows, periods) the same for some units; all others' are needed by few."""
         inside = self.periods > 0
-        return np.where(inside, self.cells / np.where(inside, self.periods, 1.0), self.units[:, None])
+        return np.where(inside, self.cells[rows] / np.where(inside, self.periods, 1.0), self.units[rows, None])
 
 
 def target_weights(panel: Panel, observed: Mask | None = None) -> Target:
@@ -219,7 +223,7 @@ def contrast(outcome: Array, target: Target, controls: Array, before: Array | No
         Index of the first treated period.
     """
     rows = np.flatnonzero(target.units)
-    shares, lines = target.shares[rows], outcome[rows]
+    shares, lines = target.shares_of(rows), outcome[rows]
     expected = controls @ outcome
     observed = (shares * lines).sum(axis=0)
     effects = observed - expected

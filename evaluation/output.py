@@ -170,10 +170,11 @@ def _refuse_ways(folder: Path, beside: Path) -> None:
 def _refuse_places(places: Iterable[Path], inputs: Collection[Path], *, force: bool) -> None:
     """What the run reads, a folder, or someone else's file is not overwritten."""
     problems = []
+    read = {_identity(each) for each in inputs} - {None}
     for path in places:
         if not path.exists():
             continue
-        if any(_same(path, each) for each in inputs):
+        if _identity(path) in read:
             what = "the run reads this file, so it is not written over"
             problems.append(f"{path}: {what}; --output DIR writes elsewhere, or give the spec another name")
         elif path.is_dir():
@@ -185,11 +186,13 @@ def _refuse_places(places: Iterable[Path], inputs: Collection[Path], *, force: b
         raise UsageError(*problems)
 
 
-def _same(path: Path, other: Path) -> bool:
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What two names of one file on disk share."""
     try:
-        return path.resolve() == other.resolve() or os.path.samefile(path, other)
+        found = os.stat(path)
     except OSError:
-        return False
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_own(path: Path) -> bool:

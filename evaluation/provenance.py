@@ -13,12 +13,18 @@ from evaluation.spec.loaded import LoadedSpec
 PACKAGES = ("numpy", "scipy", "pandas", "narwhals", "pyarrow", "pydantic", "altair", "vl-convert-python", "jinja2")
 
 
+ENGINES = {"duckdb": ("duckdb",), "pyspark": ("pyspark",)}
+"""What further reads person registers, by engine."""
+
+
 def record(loaded: LoadedSpec, inputs: tuple[InputFile, ...], defaults: dict[str, Value]) -> Provenance:
     """What it takes to repeat the run."""
+    registers = loaded.spec.registers
+    engine = ENGINES[registers.engine] if registers is not None else ()
     return Provenance(
         version=__version__,
         python=platform.python_version(),
-        packages={name: _version(name) for name in PACKAGES},
+        packages={name: _version(name) for name in (*PACKAGES, *engine)},
         seed=loaded.spec.seed,
         spec_name=loaded.path.name,
         spec_sha256=hashlib.sha256(loaded.text.encode()).hexdigest(),

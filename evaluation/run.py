@@ -14,7 +14,7 @@ from evaluation.spec.loaded import LoadedSpec
 if TYPE_CHECKING:
     from evaluation.panel import Panel
     from evaluation.prepare import Prepared
-    from evaluation.result import CheckResult, Estimate, Failure, Result
+    from evaluation.result import CheckResult, Estimate, Failure, Population, Result
     from evaluation.study import Study
 
 Progress = Callable[[str, str], None]
@@ -64,8 +64,7 @@ def evaluate(
     """
     from evaluation import disclosure, provenance
     from evaluation.design import defaults_used, describe
-    from evaluation.prepare import prepare
-    from evaluation.result import Cycle, Disclosure, LadderRung, Result, texts
+    from evaluation.result import Cycle, Disclosure, LadderRung, Published, Result, texts
     from evaluation.verdict import judge
 
     loaded = spec_or_path if isinstance(spec_or_path, LoadedSpec) else load_spec(spec_or_path)
@@ -81,7 +80,7 @@ def evaluate(
         "Spec",
         f"{loaded.path.name}, {_count(1 + len(spec.estimator), 'estimator')}, {_count(len(catalogue().checks), 'check')}",
     )
-    prepared = prepare(loaded)
+    prepared, population = _prepared(loaded, say)
     say("Data", data_line(prepared))
     study, failures = _study(loaded, prepared.panel, say)
     checks, broken = _checks(study, say)
@@ -105,6 +104,17 @@ def evaluate(
         failures=(*failures, *broken),
         commissioned_by=texts(spec.commissioned_by, spec.languages) if spec.commissioned_by else {},
         funding=texts(spec.funding, spec.languages) if spec.funding else {},
+        population=population,
+        published=tuple(
+            Published(
+                float(claim.low),
+                float(claim.high),
+                texts(spec.data.outcome_unit, spec.languages),
+                texts(claim.label, spec.languages),
+                texts(claim.source, spec.languages) if claim.source else {},
+            )
+            for claim in spec.claim
+        ),
     )
     return disclosure.protect(
         result,
@@ -114,6 +124,29 @@ def evaluate(
         sizes_known=prepared.panel.size is not None,
         small=_small_units(prepared.panel, spec.disclosure.minimum),
     )
+
+
+def _prepared(loaded: LoadedSpec, say: Progress) -> tuple[Prepared, Population | None]:
+    """The panel: read as it is, or made of persons' registers (which are simulated first where the spec says so)."""
+    if loaded.spec.registers is None:
+        from evaluation.prepare import prepare
+
+        return prepare(loaded), None
+    from evaluation.register import flow
+
+    _simulated(loaded, say)
+    registered = flow.prepare(loaded, say)
+    return registered.prepared, registered.population
+
+
+def _simulated(loaded: LoadedSpec, say: Progress) -> None:
+    asked = loaded.spec.simulate
+    if asked is None:
+        return
+    from evaluation.simulate import place
+
+    folder = loaded.folder / asked.folder
+    place.ensure(folder, scenario=asked.scenario, persons=asked.persons, seed=asked.seed, say=say)
 
 
 def _study(loaded: LoadedSpec, panel: Panel, say: Progress) -> tuple[Study, tuple[Failure, ...]]:
@@ -206,6 +239,10 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
 
     spec = loaded.spec
     judge_publication(loaded)
+    if spec.registers is not None:
+        from evaluation.register import flow
+
+        return flow.check(loaded)
     prepared = prepare(loaded)
     lines = [("Data", data_line(prepared))]
     controls = prepared.panel.n_units - int(prepared.panel.treated.sum())
@@ -253,11 +290,30 @@ def sentences(result: Result, language: str) -> list[str]:
     return answer(result, language)
 
 
+def simulate(
+    folder: Path,
+    *,
+    scenario: str,
+    persons: int = 70_000,
+    seed: int = 860,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Write a synthetic register; see `evaluation.simulate.place.write`."""
+    from evaluation.simulate import place
+
+    place.write(folder, scenario=scenario, persons=persons, seed=seed, force=force, say=progress)
+
+
 def inputs_of(loaded: LoadedSpec) -> tuple[Path, ...]:
     """What a run of this spec reads: the spec and the data files that are there."""
     from evaluation.readers import files_of
 
-    return (loaded.path, *files_of(loaded.folder / loaded.spec.data.path))
+    registers = loaded.spec.registers
+    if registers is None:
+        return (loaded.path, *files_of(loaded.folder / loaded.spec.data.path))
+    paths = (registers.population, registers.benefits, registers.hours, registers.education)
+    return (loaded.path, *(file for path in paths if path for file in files_of(loaded.folder / path)))
 
 
 def check_places(folder: Path, name: str, **keywords: Any) -> None:

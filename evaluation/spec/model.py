@@ -6,9 +6,11 @@ in the design but not built are refused by the reader with "not available yet", 
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+
+from evaluation.spec.measures import words_of
 
 Language: TypeAlias = Literal["da", "en"]
 LocalText: TypeAlias = Annotated[
@@ -86,6 +88,122 @@ class Data(Table):
     )
 
 
+Measure: TypeAlias = Literal[
+    "annual_hours",
+    "any_hours",
+    "hours_if_any",
+    "stable_employment",
+    "self_support",
+    "education",
+    "fleksjob",
+    "disability_pension",
+    "on_benefit",
+]
+BalanceCovariate: TypeAlias = Literal["age", "sex", "origin", "education", "benefit_years", "hours_before"]
+
+
+class Who(Table):
+    """Which persons are followed."""
+
+    benefit: StrictStr = Field(default="kontanthjælp", description="the benefit they receive, a name of the layout")
+    readiness: StrictStr | None = Field(
+        default="aktivitetsparat", description="their referral category, a name of the layout"
+    )
+    age: tuple[StrictInt, StrictInt] = Field(default=(18, 64), description="their age at baseline, [youngest, oldest]")
+    baseline: PeriodText = Field(description="the month at whose end they are found, e.g. 2014-12")
+    design: Literal["cohort", "stock"] = Field(
+        default="cohort",
+        description="cohort: those found at baseline are followed backwards and forwards; stock: those found each December, "
+        "and their outcome in the next year",
+    )
+    weeks: StrictInt = Field(
+        default=4, ge=1, le=13, description="on the benefit in at least one of this many weeks before the baseline"
+    )
+    bridge: StrictBool = Field(
+        default=True, description="before 2014: match groups stand in for referral categories, as the layout maps them"
+    )
+    movers: Literal["keep", "drop"] = Field(
+        default="keep",
+        description="keep: who moves stays with the municipality of the baseline; drop: leave movers out",
+    )
+    where: StrictStr = Field(
+        default="", description="a further condition on the persons, e.g. \"sex == 'woman' and age >= 30\""
+    )
+
+
+class Outcome(Table):
+    """What is measured for each person and period."""
+
+    measure: Measure = Field(default="annual_hours", description="the outcome of the headline")
+    also: tuple[Measure, ...] = Field(default=(), description="further outcomes, counted into the same cells")
+    kinds: tuple[Literal["ordinary", "fleksjob", "subsidised"], ...] | Literal["all"] = Field(
+        default=("ordinary",), description='kinds of paid hours that count, or "all"'
+    )
+    reported_only: StrictBool = Field(default=False, description="true: imputed hours do not count")
+    cap: Number | None = Field(default=None, gt=0, description="hours of a person and year are cut off here")
+    frequency: Literal["year", "quarter", "window"] = Field(
+        default="year", description="calendar years, quarters, or windows of twelve months counted from the baseline"
+    )
+
+
+class Balance(Table):
+    """How control persons are weighted to look like the treated ones at baseline."""
+
+    method: Literal["none", "entropy", "propensity", "nearest"] = Field(
+        default="entropy", description="how the weights are found"
+    )
+    covariates: tuple[BalanceCovariate, ...] = Field(
+        default=("age", "sex", "origin", "education", "benefit_years", "hours_before"), description="what is balanced"
+    )
+
+
+class Register(Table):
+    """Person registers: who, which outcome, in which files."""
+
+    layout: StrictStr = Field(default="statistics-denmark", description="a layout's name, or the path of one's own")
+    population: StrictStr = Field(description="files of the population register (residence by year), a path or glob")
+    benefits: StrictStr = Field(description="files of the benefit register (DREAM), a path or glob")
+    hours: StrictStr = Field(description="files of the register of paid hours (BFL), a path or glob")
+    education: StrictStr | None = Field(
+        default=None, description="files of the education register (UDDA), if there are"
+    )
+    engine: Literal["duckdb", "pyspark"] = Field(default="duckdb", description="what reads the registers")
+    periods: tuple[StrictInt, StrictInt] = Field(description="first and last calendar year of the outcome")
+    memory: StrictStr | None = Field(
+        default=None, description='the most memory to use, e.g. "2GB" (default: by the machine)'
+    )
+    synthetic: StrictBool = Field(default=False, description="true: made-up registers; the page says so at its top")
+    source: LocalText = Field(default="", description="the source line printed under figures")
+    who: Who
+    outcome: Outcome = Outcome()
+    balance: Balance = Balance()
+
+
+Scenario: TypeAlias = Literal[
+    "null",
+    "effect",
+    "null_with_local_upswing",
+    "effect_with_downturn",
+    "null_with_composition",
+    "null_with_reform",
+    "effect_with_spillover",
+    "effect_fading",
+    "anticipation",
+]
+LEAST_PERSONS, MOST_PERSONS = 5_000, 20_000_000
+
+
+class Simulate(Table):
+    """The synthetic register: written to the folder of the registers when it is not there yet."""
+
+    scenario: Scenario = Field(default="effect", description="what is made to happen")
+    persons: StrictInt = Field(
+        default=70_000, ge=LEAST_PERSONS, le=MOST_PERSONS, description="persons in the benefit register"
+    )
+    folder: StrictStr = Field(default="registers", description="the folder the files go to, relative to the spec")
+    seed: StrictInt = Field(default=860, ge=0, description="the seed of the register; not the seed of the evaluation")
+
+
 class Treatment(Table):
     """Who was treated, and from when."""
 
@@ -152,6 +270,15 @@ class TargetGroupTable(Table):
     source: LocalText = Field(default="", description="where these numbers come from")
 
 
+class Claim(Table):
+    """An effect that others have published, drawn beside ours and never mixed with it."""
+
+    label: LocalText = Field(description="who says so, in a few words")
+    low: Number = Field(description="the lower end of what they say, in the outcome's unit")
+    high: Number = Field(description="the upper end; the same as low for a single number")
+    source: LocalText = Field(default="", description="where it was published")
+
+
 class Event(Table):
     """Something that happened: a thin line in the figures."""
 
@@ -177,7 +304,11 @@ class Spec(Table):
     seed: StrictInt = Field(default=1, ge=0, description="the seed of everything that draws at random")
     commissioned_by: LocalText = Field(default="", description="who asked for the evaluation; printed on page one")
     funding: LocalText = Field(default="", description="who paid for it; printed on page one")
-    data: Data
+    data: Data = Field(description="a ready panel; instead of [register]")
+    registers: Register | None = Field(
+        default=None, alias="register", description="person registers; instead of [data]"
+    )
+    simulate: Simulate | None = None
     treatment: Treatment
     controls: Controls = Controls()
     cycle: CycleTable = CycleTable()
@@ -187,15 +318,47 @@ class Spec(Table):
     )
     inference: InferenceTable = InferenceTable()
     target_group: TargetGroupTable | None = None
+    claim: tuple[Claim, ...] = ()
     event: tuple[Event, ...] = ()
     disclosure: DisclosureTable = DisclosureTable()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _panel_of_registers(cls, raw: Any) -> Any:
+        """Registers make the panel themselves: its columns and labels are filled in, so that all else reads one [data]."""
+        register = raw.get("register") if isinstance(raw, dict) else None
+        if not isinstance(register, dict) or "data" in raw:
+            return raw
+        return {**raw, "data": _data_of(register, "simulate" in raw)}
+
+
+def _data_of(register: dict[str, Any], simulated: bool) -> dict[str, Any]:
+    outcome = register.get("outcome")
+    asked = outcome if isinstance(outcome, dict) else {}
+    measure, frequency = asked.get("measure", "annual_hours"), asked.get("frequency", "year")
+    known = measure in get_args(Measure) and frequency in ("year", "quarter", "window")
+    words = words_of(measure, frequency) if known else words_of("annual_hours", "year")
+    return {
+        "path": "registers",
+        "unit": "municipality",
+        "time": "period",
+        "outcome": measure if known else "annual_hours",
+        "size": "persons",
+        "noise": "noise",
+        "areas": "municipality",
+        "synthetic": simulated or register.get("synthetic") is True,
+        "source": register.get("source", ""),
+        "outcome_label": words.label,
+        "outcome_unit": words.unit,
+        "unit_label": {"da": "kommune", "en": "municipality"},
+        "unit_label_plural": {"da": "kommuner", "en": "municipalities"},
+        "decimals": words.decimals,
+        "better": words.better,
+    }
+
 
 NOT_AVAILABLE_YET: dict[str, str] = {
-    "register": "person registers",
-    "simulate": "the synthetic register",
     "economics": "costs and benefits",
-    "claim": "claims held against the answer",
     "cycle.series": "cycle series",
     "cycle.neighbours": "neighbours for the cycle adjustment",
 }

@@ -60,7 +60,6 @@ def read_spec(path: str | os.PathLike[str], catalogue: Catalogue) -> LoadedSpec:
 
 def judged(raw: dict[str, Any], catalogue: Catalogue) -> tuple[Spec | None, list[Finding]]:
     """The spec that plain values make (None when they make none), and everything that is wrong with them."""
-    asked = set(raw)
     raw, findings = without_planned(raw)
     unknown, meant = unknown_keys(raw, catalogue)
     spec = None
@@ -69,8 +68,8 @@ def judged(raw: dict[str, Any], catalogue: Catalogue) -> tuple[Spec | None, list
     except ValidationError as error:
         findings += findings_of(error.errors(include_url=False), raw, describe)
     findings = [finding for finding in findings if not _misspelt(finding, meant)]
-    if "data" not in raw and asked & {"register", "simulate"}:
-        # the refusal of the other source of data says already what is to be done
+    if "register" in raw or "simulate" in raw:
+        # the rules say which of the sources of data is missing or one too many
         findings = [finding for finding in findings if finding.path != ("data",)]
     said = {finding.path for finding in findings}
     findings += unknown

@@ -15,6 +15,7 @@ from evaluation.spec.findings import Finding, explained, value_at
 from evaluation.spec.locate import KeyPath
 from evaluation.spec.model import NOT_AVAILABLE_YET, Language
 from evaluation.spec.options import checked
+from evaluation.spec.register_rules import registers
 from evaluation.spec.tables import by_language, describe, walk
 from evaluation.spec.words import unknown_language
 
@@ -50,6 +51,7 @@ def ruled(raw: Mapping[str, Any], catalogue: Catalogue, meant: set[KeyPath]) -> 
     yield from _delimiter(raw)
     yield from _texts(raw)
     yield from _methods(raw, catalogue)
+    yield from registers(raw)
 
 
 def without_planned(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
@@ -61,8 +63,7 @@ def without_planned(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Findin
         table = kept if len(path) == 1 else kept.get(path[0])
         if not isinstance(table, Mapping) or path[-1] not in table:
             continue
-        remedy = "a ready panel goes in [data]" if name in ("register", "simulate") else "leave it out"
-        findings.append(Finding(path, f"'{name}' ({what}) is not available yet; {remedy}", at="key"))
+        findings.append(Finding(path, f"'{name}' ({what}) is not available yet; leave it out", at="key"))
         if len(path) == 1:
             kept.pop(name)
         else:
@@ -282,6 +283,8 @@ def _options(raw: Mapping[str, Any], path: KeyPath, key: str, catalogue: Catalog
 
 def _covariates(raw: Mapping[str, Any], path: KeyPath, table: Mapping[str, Any]) -> Iterator[Finding]:
     """Columns that an estimator uses must be read, so they must be among the covariates of [data]."""
+    if "register" in raw:
+        return
     known = _texts_at(raw, ("data", "covariates"))
     outcome = value_at(raw, ("data", "outcome"))
     for index, name in _indexed(table, ("covariates",)):

@@ -30,6 +30,8 @@ def json_schema(catalogue: Catalogue) -> dict[str, Any]:
     tables["Headline"] = _open_table(tables["Headline"], "method", catalogue, tables)
     tables["EstimatorTable"] = _open_table(tables["EstimatorTable"], "name", catalogue, tables)
     tables["Treatment"]["anyOf"] = [{"required": ["units", "start"]}, {"required": ["start_column"]}]
+    schema["required"] = [name for name in schema["required"] if name != "data"]
+    schema["anyOf"] = [{"required": ["data"]}, {"required": ["register"]}]
     for table in tables.values():
         if "description" in table:
             table["description"] = " ".join(table["description"].split())

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from evaluation.errors import listed
 from evaluation.spec.catalogue import Catalogue, option_fields
@@ -41,7 +42,7 @@ def table_at(path: KeyPath) -> type[BaseModel] | None:
     for part in path:
         if isinstance(part, int):
             continue
-        field = model.model_fields.get(part)
+        field = _fields(model).get(part)
         inner = _model_in(field.annotation) if field is not None else None
         if inner is None:
             return None
@@ -55,6 +56,11 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((model for arg in get_args(annotation) if (model := _model_in(arg)) is not None), None)
 
 
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The keys of a table; one of them cannot be the name of a field in Python, and has an alias."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
 @cache
 def describe(path: KeyPath) -> Fields:
     """The keys of the table at a path, with their meanings."""
@@ -62,7 +68,7 @@ def describe(path: KeyPath) -> Fields:
     if model is None:
         return {}
     meanings = {}
-    for name, field in model.model_fields.items():
+    for name, field in _fields(model).items():
         inner = _model_in(field.annotation)
         meanings[name] = field.description or (_purpose(inner) if inner is not None else "")
     return meanings
@@ -78,7 +84,7 @@ def walk(raw: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[KeyPath, 
     """Every known key of the spec as (path, its type, its raw value)."""
     model = table_at(path)
     for name, value in raw.items():
-        field = model.model_fields.get(name) if model is not None else None
+        field = _fields(model).get(name) if model is not None else None
         if field is None:
             continue
         here = (*path, name)
@@ -164,14 +170,14 @@ def _home(key: str, table: KeyPath) -> str | None:
     """Where a key that stands in the wrong table belongs."""
     if table and table[0] in ("headline", "estimator") and key == "inference":
         return "the headline's inference is `method` in [inference]"
-    if table and key in Spec.model_fields:
+    if table and key in _fields(Spec):
         if table_at((key,)) is None:
             return "it belongs above the first [table]"
         return f"write {label((key, 0) if key in ('estimator', 'event') else (key,))} as a table of its own"
-    for name in Spec.model_fields:
+    for name in _fields(Spec):
         model = table_at((name,))
         if model is None or (name,) == table[:1] or issubclass(model, EstimatorTable | Headline):
             continue
-        if key in model.model_fields and name not in ("event", "target_group"):
+        if key in _fields(model) and name not in ("event", "claim", "target_group"):
             return f"it belongs in [{name}]"
     return None

@@ -1,6 +1,6 @@
 """The example reports in `reports/` are what the command writes today: this test tells when they are stale.
 
-To renew them: `evaluate specs/hjorring_employment.toml` and `evaluate specs/california.toml`.
+To renew them: `evaluate specs/hjorring_employment.toml`, `evaluate specs/california.toml` and `evaluate specs/hjorring.toml`.
 """
 
 import json
@@ -18,31 +18,38 @@ from evaluation.run import evaluate
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.stem for path in (ROOT / "reports").glob("*.json"))
-SPECS = sorted(path.stem for path in (ROOT / "specs").glob("*.toml"))
+OWN_DATA = {"hjorring_own_data"}
+"""Specs that wait for files of one's own."""
+SPECS = sorted({path.stem for path in (ROOT / "specs").glob("*.toml")} - OWN_DATA)
 
 VERSIONS = ("python", "packages")
 """What may differ between machines without the report being stale."""
+
+SIMULATED = ("inputs",)
+"""Also where registers are simulated: another version of the Parquet writer gives other bytes for the same rows."""
+HUNDREDTH = 1e-3
+"""Of simulated registers: exponentials differ between processors in the last digit, and hours are rounded to hundredths."""
 
 SOLVER_NOISE = ("ratios", "p_ratio", "rank_ratio", "rmspe_pre", "treated_ratio")
 """Perfectly fitted placebos have a pre-period gap of rounding size, and a ratio that is one over it."""
 
 
-def differences(ours, theirs, path=""):
+def differences(ours, theirs, path="", leave_out=(), close=1e-6):
     """Places where two JSON values differ; numbers by more than 1e-6, which other BLAS libraries stay below."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         found = [f"{path}.{key}: only in one" for key in ours.keys() ^ theirs.keys()]
         for key in ours.keys() & theirs.keys():
-            if key not in VERSIONS and key not in SOLVER_NOISE:
-                found += differences(ours[key], theirs[key], f"{path}.{key}")
+            if key not in (*VERSIONS, *SOLVER_NOISE, *leave_out):
+                found += differences(ours[key], theirs[key], f"{path}.{key}", leave_out, close)
         return found
     if isinstance(ours, list) and isinstance(theirs, list):
         if len(ours) != len(theirs):
             return [f"{path}: {len(ours)} against {len(theirs)} entries"]
         return [
-            each for i, pair in enumerate(zip(ours, theirs, strict=True)) for each in differences(*pair, f"{path}[{i}]")
+            each for i, pair in enumerate(zip(ours, theirs, strict=True)) for each in differences(*pair, f"{path}[{i}]", leave_out, close)
         ]
     if isinstance(ours, float | int) and isinstance(theirs, float | int):
-        return [] if math.isclose(ours, theirs, rel_tol=1e-6, abs_tol=1e-6) else [f"{path}: {theirs} is now {ours}"]
+        return [] if math.isclose(ours, theirs, rel_tol=close, abs_tol=close) else [f"{path}: {theirs} is now {ours}"]
     return [] if ours == theirs else [f"{path}: {theirs!r} is now {ours!r}"]
 
 
@@ -54,7 +61,8 @@ def test_every_runnable_spec_has_its_report():
 def test_the_numbers_are_those_of_today(name):
     today = json.loads(to_json(evaluate(ROOT / "specs" / f"{name}.toml")))
     committed = json.loads((ROOT / "reports" / f"{name}.json").read_text())
-    assert differences(today, committed) == []
+    simulated = "[simulate]" in (ROOT / "specs" / f"{name}.toml").read_text(encoding="utf-8")
+    assert differences(today, committed, "", SIMULATED if simulated else (), HUNDREDTH if simulated else 1e-6) == []
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -1,0 +1,243 @@
+"""From registers to the panel of a spec: sources, cells (from the cache where nothing changed), weights, panel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from evaluation.columns import arrow_names
+from evaluation.denmark.areas import recognise
+from evaluation.errors import Problem
+from evaluation.panel import Array, Panel
+from evaluation.periods import parse_period
+from evaluation.prepare import Prepared, panel_from_spec
+from evaluation.readers import Table
+from evaluation.register import balance, cache
+from evaluation.register.cells import Cells, to_panel
+from evaluation.register.files import input_hashes
+from evaluation.register.kept import from_entry, to_entry
+from evaluation.register.layout import Layout, read_layout
+from evaluation.result import InputFile, Note, Population, Value
+from evaluation.spec.loaded import LoadedSpec
+
+if TYPE_CHECKING:
+    from evaluation.spec.model import Register
+
+Say = Callable[[str, str], None]
+
+_CANNOT_MATTER = {"population", "benefits", "hours", "education", "layout", "engine", "memory", "synthetic", "source"}
+"""Keys of [register] that do not change the cells beyond what the hashes of the files and the layout say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The panel that registers gave, and the persons behind it."""
+
+    prepared: Prepared
+    population: Population
+
+
+def prepare(loaded: LoadedSpec, say: Say) -> Registered:
+    """Read the registers of a spec and build its panel.
+
+    Raises
+    ------
+    SpecError
+        The layout has mistakes.
+    DataError
+        Everything that is wrong with the files, each with the line of the spec it belongs to.
+    EstimationError
+        The control persons cannot be balanced.
+    """
+    register = _register(loaded)
+    layout = read_layout(register.layout, loaded.folder)
+    cells, inputs = _cells(loaded, register, layout, say)
+    treated = _codes(loaded.spec.treatment.units)
+    excluded = _excluded(loaded, cells)
+    period = None
+    if register.who.design == "stock":
+        period = _last_before(cells, loaded.spec.treatment.start)
+    weighted = balance.weights(cells, treated, excluded, register.balance, period)
+    panel = to_panel(cells, register.outcome.measure, weighted.weights)
+    prepared = panel_from_spec(loaded, _table(panel, register.outcome.measure, inputs))
+    notes = (*prepared.notes, *_notes(weighted))
+    prepared = replace(prepared, flow=cells.flow, notes=notes)
+    return Registered(prepared, _population(cells, weighted, register, set(treated), set(excluded), loaded))
+
+
+def check(loaded: LoadedSpec) -> list[tuple[str, str]]:
+    """What `--check` says of the registers: reads what files say of themselves and counts, but makes no cells."""
+    from evaluation.register.engine import open_engine
+    from evaluation.register.sources import open_sources
+
+    register = _register(loaded)
+    layout = read_layout(register.layout, loaded.folder)
+    simulate = loaded.spec.simulate
+    if simulate is not None and not (loaded.folder / simulate.folder).exists():
+        return [
+            ("Registers", f"simulated on the first run: {simulate.persons:,} persons, scenario '{simulate.scenario}'")
+        ]
+    with open_engine(register.engine, register.memory) as engine:
+        sources = open_sources(register, layout, loaded.folder, engine, _problems(loaded))
+    return [("Registers", f"{len(sources.inputs)} files in the layout '{layout.name}', read by {register.engine}")]
+
+
+# ------------------------------------------------------------------ cells
+
+
+def _cells(loaded: LoadedSpec, register: Register, layout: Layout, say: Say) -> tuple[Cells, tuple[InputFile, ...]]:
+    """The cells and the files they were made from: out of the cache where neither files nor questions changed."""
+    problem = _problems(loaded)
+    inputs = input_hashes(register, loaded.folder, problem)
+    asked = register.model_dump(mode="json", exclude=_CANNOT_MATTER)
+    key = cache.cache_key(inputs, asked, layout.sha256)
+    kept = cache.load(key)
+    found = None if kept is None else from_entry(kept)
+    if found is not None:
+        cells, inputs = found
+        say("Registers", f"unchanged since they were last read: {_size(cells)}")
+        return cells, inputs
+    from evaluation.register.cells import cells as made_of
+    from evaluation.register.engine import open_engine
+    from evaluation.register.sources import open_sources
+
+    with open_engine(register.engine, register.memory) as engine:
+        sources = open_sources(register, layout, loaded.folder, engine, problem, inputs=inputs, say=say)
+        cells = made_of(sources, register, say)
+    cache.store(key, to_entry(cells, sources.inputs))
+    say("Registers", _size(cells))
+    return cells, sources.inputs
+
+
+def _size(cells: Cells) -> str:
+    persons = int(cells.persons.sum() if cells.persons.ndim == 2 else cells.persons[:, :, -1].sum())
+    return f"{persons:,} persons in {len(cells.units)} municipalities, {len(cells.periods)} periods"
+
+
+def _table(panel: Panel, measure: str, inputs: tuple[InputFile, ...]) -> Table:
+    """The panel as rows under the names that a spec's registers give its columns; municipalities without persons have none."""
+    import narwhals as nw
+    import pyarrow as pa
+
+    rows, columns = np.nonzero(np.isfinite(panel.outcome))
+    assert panel.size is not None  # registers always know it
+    assert panel.noise is not None
+    # out of buffers: `pa.array` imports pandas to look whether it was given a series, which takes half a second
+    frame = pa.table(
+        {
+            "municipality": arrow_names(panel.units, rows),
+            "period": arrow_names([period.label for period in panel.periods], columns),
+            measure: _arrow_floats(panel.outcome[rows, columns]),
+            "persons": _arrow_floats(panel.size[rows, columns]),
+            "noise": _arrow_floats(panel.noise[rows, columns]),
+        }
+    )
+    return Table(nw.from_native(frame, eager_only=True), inputs)
+
+
+def _arrow_floats(values: Array) -> Any:
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.float64(), values.size, [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+# ------------------------------------------------------------------ names, codes and problems
+
+
+def _register(loaded: LoadedSpec) -> Register:
+    assert loaded.spec.registers is not None  # the caller has looked
+    return loaded.spec.registers
+
+
+def _codes(names: Sequence[str]) -> tuple[str, ...]:
+    """The codes of municipalities named in the spec; a name that is none is complained about with the panel."""
+    return tuple(area.code for area in recognise(list(names)) if area is not None)
+
+
+def _excluded(loaded: LoadedSpec, cells: Cells) -> tuple[str, ...]:
+    """Municipalities that may not serve as comparison: they have no part in the weights either."""
+    controls = loaded.spec.controls
+    out = set(_codes(controls.exclude))
+    if controls.only:
+        out |= set(cells.units) - set(_codes(controls.only))
+    return tuple(sorted(out - set(_codes(loaded.spec.treatment.units))))
+
+
+def _last_before(cells: Cells, start: object) -> int:
+    """The last period (index) before the treatment starts: the stock whose members are balanced."""
+    first = parse_period(start)
+    before = [index for index, period in enumerate(cells.periods) if period < first]
+    return before[-1] if before else 0
+
+
+def _problems(loaded: LoadedSpec) -> Callable[[str, str], Problem]:
+    return lambda key, what: loaded.locator.problem(("register", key), what)
+
+
+# ------------------------------------------------------------------ what the page says of the persons
+
+
+def _notes(weighted: balance.Weighted) -> tuple[Note, ...]:
+    if weighted.method == "none" or not weighted.off_support:
+        return ()
+    facts: dict[str, Value] = {"count": weighted.off_support, "treated": weighted.treated}
+    text = f"{weighted.off_support} of {weighted.treated} treated persons have no control person who is alike in every covariate."
+    return (Note("off_support", text, facts),)
+
+
+def _population(
+    cells: Cells,
+    weighted: balance.Weighted,
+    register: Register,
+    treated: set[str],
+    excluded: set[str],
+    loaded: LoadedSpec,
+) -> Population:
+    side = np.array(["treated" if unit in treated else "" if unit in excluded else "controls" for unit in cells.units])
+    return Population(
+        design=register.who.design,
+        baseline=parse_period(register.who.baseline).label,
+        treated=weighted.treated,
+        controls=weighted.controls,
+        effective_controls=weighted.effective,
+        method=weighted.method,
+        off_support=weighted.off_support,
+        balance=weighted.rows,
+        counters=dict(cells.counters),
+        imputed=_imputed(cells, side),
+        periods=tuple(period.label for period in cells.periods),
+        exits={state: _by_side(counts, side) for state, counts in cells.exits.items()},
+        margins={measure: _means(cells, measure, weighted.weights, side) for measure in cells.count},
+        synthetic=loaded.spec.data.synthetic,
+    )
+
+
+def _by_side(counts: Any, side: Any) -> dict[str, list[int | None]]:
+    return {name: [int(value) for value in counts[side == name].sum(axis=0)] for name in ("treated", "controls")}
+
+
+def _imputed(cells: Cells, side: Any) -> dict[str, list[int | None]]:
+    """[imputed rows, all rows] of hours, for the treated and the controls, before and after the start."""
+    found: dict[str, list[int | None]] = {}
+    place = dict(zip(cells.units, side.tolist(), strict=True))
+    for key, (imputed, rows) in cells.imputed.items():
+        unit, when = key.split("|")
+        name = place.get(unit, "")
+        if name:
+            seen = found.setdefault(f"{name}|{when}", [0, 0])
+            found[f"{name}|{when}"] = [(seen[0] or 0) + imputed, (seen[1] or 0) + rows]
+    return found
+
+
+def _means(cells: Cells, measure: str, weights: Array, side: Any) -> dict[str, list[float | None]]:
+    """The measure's mean in each period, the controls weighted."""
+    means: dict[str, list[float | None]] = {}
+    for name in ("treated", "controls"):
+        some = np.where((side == name)[:, None], weights, 0.0)
+        count = np.einsum("ug,ugt->t", some, cells.count[measure])
+        total = np.einsum("ug,ugt->t", some, cells.total[measure]) * cells.scale[measure]
+        means[name] = [float(sum_ / n) if n > 0 else None for sum_, n in zip(total, count, strict=True)]
+    return means
