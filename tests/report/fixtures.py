@@ -333,7 +333,7 @@ def register() -> Result:
         39.0,
         51.0,
         hours,
-        {"da": "ph.d.-afhandling, 2019", "en": "PhD thesis, 2019"},
+        {"da": "ph.d.-afhandlingen (2019)", "en": "the PhD thesis (2019)"},
         {"da": "Arbejderen, 8. juli 2019", "en": "Arbejderen, 8 July 2019"},
     )
     provenance_ = Provenance(

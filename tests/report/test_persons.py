@@ -51,7 +51,12 @@ def rows_of(result: Result, language: str, section: str) -> list[list[str]]:
         ("age", "18-24", "Alder: 18–24 år", "Age: 18–24 years"),
         ("age", "60+", "Alder: 60 år og derover", "Age: 60 years or more"),
         ("age", "", "Alder: gennemsnit", "Age: mean"),
-        ("hours_before", "0", "Arbejdstimer i udgangsåret: 0 timer", "Working hours in the baseline year: 0 hours"),
+        (
+            "hours_before",
+            "0",
+            "Arbejdstimer i året op til udgangspunktet: 0 timer",
+            "Working hours in the year up to the baseline: 0 hours",
+        ),
         ("benefit_years", "6-7", "År på offentlig forsørgelse: 6–7 år", "Years on public support: 6–7 years"),
         ("origin", "non_western", "Oprindelse: ikke-vestlig", "Origin: non-western"),
         ("education", "unknown", "Uddannelse: ukendt", "Education: unknown"),
@@ -95,7 +100,7 @@ def test_a_stock_is_not_followed() -> None:
 @pytest.mark.parametrize(
     ("off", "english"),
     [
-        (0, "Every person in Hjørring has somebody with the same traits among the others."),
+        (0, "Every person in Hjørring has at least one with the same traits among the others."),
         (7, "Persons in Hjørring whose combination of traits nobody among the others has: 7. They count all the same."),
     ],
 )
@@ -210,11 +215,11 @@ def test_a_published_range_is_a_band_behind_the_rows_and_named_as_not_ours() -> 
     assert layers[0]["data"]["values"] == [{"x": 39.0, "x2": 51.0}]
     assert layers[1]["data"]["values"] == [{"text": "offentliggjort, ikke vores: 39 til 51"}]
     assert "Published, not ours: 39 to 51." in texts("forest", register())
-    assert ["Published, not ours", "PhD thesis, 2019", "", "39", "51", "", "", ""] in rows_of(
+    assert ["Published, not ours", "the PhD thesis (2019)", "", "39", "51", "", "", ""] in rows_of(
         register(), "en", "methods"
     )
     assert persons.published_sentences(register(), ENGLISH) == [
-        "Published, not ours: 39 to 51 hours a year, PhD thesis, 2019 (source: Arbejderen, 8 July 2019)."
+        "Published, not ours: 39 to 51 hours a year, according to the PhD thesis (2019). Source: Arbejderen, 8 July 2019."
     ]
 
 
@@ -223,7 +228,9 @@ def test_a_published_range_in_another_unit_is_said_but_not_drawn() -> None:
     result = replace(register(), published=(other,))
     assert all(each["mark"]["type"] != "rect" for each in drawn("forest", result))
     assert "grey" not in texts("forest", result)
-    assert persons.published_sentences(result, ENGLISH) == ["Published, not ours: 0.5 to 1.5 per cent, A study."]
+    assert persons.published_sentences(result, ENGLISH) == [
+        "Published, not ours: 0.5 to 1.5 per cent, according to A study."
+    ]
 
 
 def test_several_published_ranges_have_labels_of_their_own_height() -> None:

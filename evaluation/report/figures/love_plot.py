@@ -85,7 +85,7 @@ def draw(found: Values, words: Words, palette: Palette, width: int) -> Spec:
     """A row per band under the name of its covariate; a band around zero and lines where differences get too large."""
     narrow = width <= NARROW
     left = min(margin((dot.name for dot in found.dots), 60) + 12, 160 if narrow else 230)
-    heads = [broken(name, width - 16) for name, _ in found.groups]
+    heads = [broken(name, (width - 16) / 1.13) for name, _ in found.groups]
     places: list[tuple[Dot, float]] = []
     titles: list[tuple[float, list[str]]] = []
     row = 0.0
