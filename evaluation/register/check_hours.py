@@ -64,7 +64,7 @@ def _kinds_of_oddity(layout: Layout) -> list[tuple[str, str, float, str]]:
         ("no_number", "hours_rows_not_a_number", most, f"hold a text in '{paid.hours}' that is no number"),
         ("beyond", "hours_rows_implausible", most, f"hold more than {limits.row_hours:,} hours in '{paid.hours}', up or down"),
         ("no_month", "hours_rows_without_month", most, f"hold no month: {dated} cannot be read"),
-        ("no_kind", "hours_rows_unknown_kind", limits.unknown_share, f"hold a code in '{paid.kind}' that the layout does not know, or none"),
+        ("no_kind", "hours_rows_unknown_kind", limits.unknown_share, f"hold a code in '{paid.kind}' that the layout does not know"),
     ]  # fmt: skip
 
 

@@ -57,7 +57,11 @@ def find_files(text: str, folder: Path) -> tuple[Path, ...] | str:
         hint = f'; write "{text.rstrip("/")}/*{inside[0]}"' if inside else ", and no register file is in it"
         return f"this is a folder, not a file{hint}"
     if glob.has_magic(text) and not os.path.exists(pattern):
-        found = sorted(Path(path) for path in glob.glob(pattern, recursive=True) if os.path.isfile(path))
+        found = sorted(
+            Path(path)
+            for path in glob.glob(os.path.join(glob.escape(str(folder)), text), recursive=True)
+            if os.path.isfile(path)
+        )
         if not found:
             return f"no file fits this pattern{_nearby(pattern)}"
     elif os.path.isfile(pattern):
