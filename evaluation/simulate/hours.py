@@ -149,8 +149,8 @@ def planted(
 def by_month(parameters: Parameters, people: People, annual: Array, name: str, seed: int) -> NDArray[np.int32]:
     """(months, persons) hundredths of hours: each person-year's hours in one or more months, with the season.
 
-    `name` is "work", "side job" (spread over nearly the whole year) or "programme". Of years beside years with hours many lie
-    next to them.
+    `name` is "work", "side job" (spread over nearly the whole year) or "programme". Many years begin where the year
+    before left off.
     """
     person, year = np.nonzero(annual)
     hours = annual[person, year]
@@ -163,10 +163,12 @@ def by_month(parameters: Parameters, people: People, annual: Array, name: str, s
         each = usual * np.exp(0.45 * ndtri(keyed(seed, f"{name} months", *keys)))
         months = np.ceil(hours / np.minimum(each, 160.33)).astype(np.int64)
     months = np.clip(np.maximum(months, np.ceil(hours / 165.0).astype(np.int64)), 1, 12)
-    has = np.pad(annual > 0, ((0, 0), (1, 1)))
-    before, after = has[person, year], has[person, year + 2]
+    # who was at work last year goes on from January, who was not is at work at the end; no month may depend on later years,
+    # or what happens after the baseline would change who is out of work then
+    before = np.pad(annual > 0, ((0, 0), (1, 0)))[person, year]
+    share = parameters.number("hours.anchored")
+    anchored = keyed(seed, f"{name} anchored", *keys) < np.where(before, share / 2, share)
     anywhere = np.floor(12 * keyed(seed, f"{name} start", *keys)).astype(np.int64)
-    anchored = (before != after) & (keyed(seed, f"{name} anchored", *keys) < parameters.number("hours.anchored"))
     start = np.where(anchored, np.where(before, 0, 12 - months), anywhere)
     season = np.array(parameters.numbers("hours.season"))
     active = (np.arange(12) - start[:, None]) % 12 < months[:, None]

@@ -80,6 +80,7 @@ def draw_part(parameters: Parameters, economy: Economy, places: range, seed: int
     state = group_states(parameters, people, eligible, codes, seed)
     long_term = _years_supported(parameters, state, work) >= parameters.number("reforms.flere_skal_med_years")
     side = side_job_hours(parameters, economy, people, closeness, long_term)
+    side = np.minimum(side, parameters.number("hours.cap") - annual)
 
     # who leaves for a pension or a fleksjob has no ordinary hours left to lose, so leaving does not move a cohort's mean
     total = annual + side
