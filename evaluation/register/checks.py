@@ -85,7 +85,7 @@ def _population(sources: Sources, parts: Sequence[Part], register: Register, bas
         sum(unknown.values()),
         rows,
         share.unknown_share,
-        f"hold {len(codes):,} codes in '{people.municipality}' that are none of the 98 municipalities since 2007 "
+        f"hold a code in '{people.municipality}' that is none of the 98 municipalities since 2007 "
         f"({listed([shown_code(code) for code in codes], SHOWN_CODES)})",
     )
     years = sorted({each["year"] for each in found if each["year"] is not None})

@@ -106,7 +106,10 @@ def check_columns(
             continue
         for file in each:
             if repeated := file.repeated():
-                what = f"{file.name}: {len(repeated)} columns differ in capitals only ({listed(repeated, 3)}); rename one of each"
+                word = "column differs" if len(repeated) == 1 else "columns differ"
+                what = (
+                    f"{file.name}: {len(repeated)} {word} in capitals only ({listed(repeated, 3)}); rename one of each"
+                )
                 problems.append(problem(key, what))
         for role, column in roles[key].names.items():
             problems += [problem(key, what) for what in _column(each, role, column, roles[key])]
