@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evaluation.simulate.cells import SimulatedCells
+    from evaluation.simulate.people import Block
 
 PERSONS_AT_ONCE = 15_000
 """Persons held in memory at a time: about 100 MB, twice."""
@@ -80,6 +81,7 @@ def simulate(
     from evaluation.simulate.cycle import SCENARIOS, economy
     from evaluation.simulate.files import Writers, write_part
     from evaluation.simulate.parameters import read_parameters
+    from evaluation.simulate.people import blocks
     from evaluation.simulate.register import draw_part
     from evaluation.simulate.series import write_series
     from evaluation.simulate.truth import Totals, write_truth
@@ -104,8 +106,8 @@ def simulate(
         # first, so that no file of a run that was broken off lies there unlabelled
         label.write_text(_SYNTHETIC.format(version=__version__, seed=seed, persons=persons), encoding="utf-8")
         done, writing = 0, None
-        for places in _parts(drawn.persons.tolist(), at_once):
-            part = draw_part(parameters, drawn, places, seed)
+        for some in _together(blocks(drawn), at_once):
+            part = draw_part(parameters, drawn, some, seed)
             totals.add(part, len(drawn.areas))
             # one part is written while the next is drawn: never more than two in memory
             if writing is not None:
@@ -127,13 +129,14 @@ def simulate_cells(scenario: str, seed: int, persons: int = 70_000) -> Simulated
     return draw_cells(scenario, seed, persons)
 
 
-def _parts(persons: list[int], at_once: int) -> list[range]:
-    """Neighbouring municipalities together, up to so many persons; a larger municipality alone."""
-    parts, first, held = [], 0, 0
-    for place, n in enumerate(persons):
-        if held and held + n > at_once:
-            parts.append(range(first, place))
-            first, held = place, 0
-        held += n
-    parts.append(range(first, len(persons)))
+def _together(drawn: tuple[Block, ...], at_once: int) -> list[list[Block]]:
+    """Neighbouring blocks together, up to so many persons; a larger block alone."""
+    parts: list[list[Block]] = []
+    held = 0
+    for block in drawn:
+        if not parts or held + block.persons > at_once:
+            parts.append([])
+            held = 0
+        parts[-1].append(block)
+        held += block.persons
     return parts

@@ -13,6 +13,7 @@ import numpy as np
 
 from evaluation.simulate.cycle import YEARS, Economy, economy
 from evaluation.simulate.parameters import read_parameters
+from evaluation.simulate.people import blocks
 from evaluation.simulate.register import draw_part
 from evaluation.simulate.streams import Array, stream
 
@@ -112,7 +113,7 @@ def person_moments() -> Persons:
     calm: Economy = replace(
         drawn, level=np.zeros_like(drawn.level), shift=nothing, side_jobs=nothing, long_term=nothing
     )
-    part = draw_part(parameters, calm, range(len(drawn.areas)), _SEED)
+    part = draw_part(parameters, calm, blocks(calm), _SEED)
     yearly = part.hours[:, part.cohort].reshape(len(YEARS), 12, -1).sum(axis=1).T / 100
     present = part.present[part.cohort]
     mean = (yearly * present).sum(axis=0) / present.sum(axis=0)

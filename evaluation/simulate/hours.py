@@ -17,7 +17,7 @@ from scipy.special import gammaincinv, ndtr, ndtri
 from evaluation.simulate.cycle import YEARS, Economy
 from evaluation.simulate.parameters import Parameters
 from evaluation.simulate.people import BoolArray, People
-from evaluation.simulate.streams import Array, IntArray, keyed, stream
+from evaluation.simulate.streams import Array, keyed, stream
 
 _GRID = np.linspace(-4.2, 4.2, 1681)
 
@@ -31,13 +31,13 @@ class Closeness:
     side: Array
 
 
-def draw_closeness(parameters: Parameters, people: People, codes: IntArray, seed: int) -> Closeness:
+def draw_closeness(parameters: Parameters, people: People, seed: int) -> Closeness:
     """The three latent paths of each person; they are the same in every scenario."""
     n, years = len(people.number), len(YEARS)
     raw = np.empty((3, n, years + 1))
-    for place in np.unique(people.place):
-        here = people.place == place
-        raw[:, here] = stream(seed, "closeness", int(codes[place])).normal(size=(3, int(here.sum()), years + 1))
+    for block in np.unique(people.block):
+        here = people.block == block
+        raw[:, here] = stream(seed, "closeness", int(block)).normal(size=(3, int(here.sum()), years + 1))
     covariates, permanent = parameters.number("hours.from_covariates"), parameters.number("hours.permanent")
     rest = 1 - covariates - permanent
     work = (

@@ -29,15 +29,33 @@ BoolArray = NDArray[np.bool_]
 SmallArray = NDArray[np.int8]
 
 
+PERSONS_IN_BLOCK = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Persons of one municipality that are drawn together: all of them, or ten thousand where there are more.
+
+    `key` names the block in the random streams, `place` is the municipality, `first` the number of the first person.
+    """
+
+    key: int
+    place: int
+    first: int
+    persons: int
+
+
 @dataclass(frozen=True, slots=True)
 class People:
     """Persons as drawn before any hours: arrays (persons,) unless noted.
 
-    `place` is the municipality of residence on 31 December 2014, `residence` (persons, years) at the end of each year. `score`
-    has variance one: how near to work the covariates put a person. `died` and `emigrated` are months counted from January 2007.
+    `block` tells the blocks apart in which persons are drawn. `place` is the municipality of residence on 31 December 2014,
+    `residence` (persons, years) at the end of each year. `score` has variance one: how near to work the covariates put a
+    person. `died` and `emigrated` are months counted from January 2007.
     """
 
     number: IntArray
+    block: IntArray
     place: IntArray
     birth: NDArray[np.datetime64]
     birth_year: IntArray
@@ -63,12 +81,24 @@ class People:
         return People(*(getattr(self, name)[persons] for name in People.__dataclass_fields__))
 
 
-def draw_people(parameters: Parameters, economy: Economy, place: int, first: int, seed: int) -> People:
-    """The persons of one municipality; `first` is the number of the first of them.
+def blocks(economy: Economy, *places: int) -> tuple[Block, ...]:
+    """The blocks of these municipalities (default: all), in order. They depend on the size of the register only."""
+    firsts = np.concatenate([[1], 1 + np.cumsum(economy.persons)])
+    found = []
+    for place in places or range(len(economy.areas)):
+        for number, start in enumerate(range(0, int(economy.persons[place]), PERSONS_IN_BLOCK)):
+            # the key is the municipality's code, with the block's number before its three digits
+            key, size = 1000 * number + int(economy.areas[place].code), int(economy.persons[place]) - start
+            found.append(Block(key, place, int(firsts[place]) + start, min(size, PERSONS_IN_BLOCK)))
+    return tuple(found)
 
-    Every draw is one call for the whole municipality, in a stream of its own name.
+
+def draw_people(parameters: Parameters, economy: Economy, block: Block, seed: int) -> People:
+    """The persons of one block.
+
+    Every draw is one call for the whole block, in a stream of its own name.
     """
-    n, code = int(economy.persons[place]), int(economy.areas[place].code)
+    n, place, code = block.persons, block.place, block.key
 
     def uniform(name: str, *shape: int) -> Array:
         return stream(seed, name, code).random((n, *shape))
@@ -117,7 +147,8 @@ def draw_people(parameters: Parameters, economy: Economy, place: int, first: int
     dying = parameters.number("attrition.deaths_year") / 1.15 * np.exp(0.06 * (age[:, None] - 43.0)) * before
     leaving = parameters.number("attrition.emigration_year") * before * np.ones((n, 1))
     return People(
-        number=np.arange(first, first + n),
+        number=np.arange(block.first, block.first + n),
+        block=np.full(n, block.key),
         place=np.full(n, place),
         birth=birth,
         birth_year=birth_year,
@@ -153,11 +184,11 @@ def during(begins: IntArray, ends: IntArray | None = None) -> tuple[IntArray, In
 
 
 def joined(parts: list[People]) -> People:
-    """The persons of several municipalities as one."""
+    """The persons of several blocks as one."""
     return People(*(np.concatenate([getattr(part, name) for part in parts]) for name in People.__dataclass_fields__))
 
 
-def group_states(parameters: Parameters, people: People, eligible: BoolArray, codes: IntArray, seed: int) -> SmallArray:
+def group_states(parameters: Parameters, people: People, eligible: BoolArray, seed: int) -> SmallArray:
     """(months, persons) the state of each person in each month.
 
     `eligible` says who can be in the group then: alive, resident, not under 30, without a pension, and without much work.
@@ -168,16 +199,16 @@ def group_states(parameters: Parameters, people: People, eligible: BoolArray, co
     draws = np.empty((N_MONTHS, n), dtype=np.float32)
     start = np.empty(n, dtype=np.int8)
     edges = np.cumsum(parameters.numbers("group.others_at_baseline"))[:-1]
-    for place in np.unique(people.place):
-        here = np.flatnonzero(people.place == place)
-        rng = stream(seed, "baseline", int(codes[place]))
+    for block in np.unique(people.block):
+        here = np.flatnonzero(people.block == block)
+        rng = stream(seed, "baseline", int(block))
         # stayers are over-represented among those found on a given day
         order = rng.exponential(size=len(here)) / np.where(people.stayer[here], 2.0, 1.0)
         order[~eligible[here]] = np.inf
         wanted = min(round(parameters.number("group.baseline_share") * len(here)), int(eligible[here].sum()))
         chosen[here[np.argsort(order, kind="stable")[:wanted]]] = True
         start[here] = 1 + np.searchsorted(edges, rng.random(len(here)), side="right")
-        draws[:, here] = stream(seed, "spells", int(codes[place])).random((N_MONTHS, len(here)), dtype=np.float32)
+        draws[:, here] = stream(seed, "spells", int(block)).random((N_MONTHS, len(here)), dtype=np.float32)
     # the young begin on education benefit with the reform; before it, and in their state here, they are like the others
     state[BASELINE_MONTH] = np.where(chosen | people.young, ACTIVITY_READY, start)
     kind = 6 * people.stayer.astype(np.int8)

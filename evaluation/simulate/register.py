@@ -1,7 +1,8 @@
-"""One part of the synthetic register: the persons of some municipalities with their whole history, and what was planted."""
+"""One part of the synthetic register: the persons of some blocks with their whole history, and what was planted."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from evaluation.simulate.people import (
     EDUCATION,
     NEVER,
     NO_BENEFIT,
+    Block,
     BoolArray,
     People,
     SmallArray,
@@ -55,12 +57,10 @@ class Part:
     long_term: BoolArray
 
 
-def draw_part(parameters: Parameters, economy: Economy, places: range, seed: int) -> Part:
-    """All persons of the municipalities `places`, in every year; whatever else is drawn does not matter to them."""
-    starts = np.concatenate([[1], 1 + np.cumsum(economy.persons)])
-    people = joined([draw_people(parameters, economy, place, int(starts[place]), seed) for place in places])
-    codes = np.array([int(area.code) for area in economy.areas])
-    closeness = draw_closeness(parameters, people, codes, seed)
+def draw_part(parameters: Parameters, economy: Economy, drawn: Sequence[Block], seed: int) -> Part:
+    """All persons of some blocks, in every year; whatever else is drawn does not matter to them."""
+    people = joined([draw_people(parameters, economy, block, seed) for block in drawn])
+    closeness = draw_closeness(parameters, people, seed)
     annual = annual_hours(parameters, economy, people, closeness)
     work = by_month(parameters, people, annual, "work", seed)
     present, gone = people.present(), np.minimum(people.died, people.emigrated)
@@ -69,15 +69,15 @@ def draw_part(parameters: Parameters, economy: Economy, places: range, seed: int
     before = np.where(np.array(YEARS) < BASELINE, parameters.number("attrition.before_baseline"), 1.0)
     pension_early, fleksjob_early = parameters.numbers("attrition.early_exits")
     fleksjob = _exit(
-        fleksjob_early * parameters.number("group.fleksjob_year") * before, early, people, codes, "fleksjob", seed
+        fleksjob_early * parameters.number("group.fleksjob_year") * before, early, people, "fleksjob", seed
     )
-    pension = _exit(pension_early * _pension_rate(economy, people) * before, early, people, codes, "pension", seed)
+    pension = _exit(pension_early * _pension_rate(economy, people) * before, early, people, "pension", seed)
     out = np.minimum(np.minimum(fleksjob, pension), gone)
     work[during(out)] = 0
 
     too_much_work = work[BASELINE_MONTH] >= 100 * parameters.number("hours.off_benefit")
     eligible = present[:, _AT] & ~people.young & ~too_much_work & (out > BASELINE_MONTH)
-    state = group_states(parameters, people, eligible, codes, seed)
+    state = group_states(parameters, people, eligible, seed)
     long_term = _years_supported(parameters, state, work) >= parameters.number("reforms.flere_skal_med_years")
     side = side_job_hours(parameters, economy, people, closeness, long_term)
     side = np.minimum(side, parameters.number("hours.cap") - annual)
@@ -88,10 +88,10 @@ def draw_part(parameters: Parameters, economy: Economy, places: range, seed: int
     group_ever = state[BASELINE_MONTH] != NO_BENEFIT
     still = (out == NEVER)[:, None] & idle_on & group_ever[:, None]
     fleksjob = np.minimum(
-        fleksjob, _exit(parameters.number("group.fleksjob_year"), still, people, codes, "later fleksjob", seed)
+        fleksjob, _exit(parameters.number("group.fleksjob_year"), still, people, "later fleksjob", seed)
     )
     rate = _pension_rate(economy, people) / 0.8  # about four fifths are idle for good, and the rate is of all
-    pension = np.minimum(pension, _exit(rate, still, people, codes, "later pension", seed))
+    pension = np.minimum(pension, _exit(rate, still, people, "later pension", seed))
     pension[fleksjob < pension] = NEVER
     out = np.minimum(np.minimum(fleksjob, pension), gone)
     without = work + by_month(parameters, people, side, "side job", seed)
@@ -104,9 +104,10 @@ def draw_part(parameters: Parameters, economy: Economy, places: range, seed: int
     yearly = without.reshape(len(YEARS), 12, -1).sum(axis=1).T / 100
     free = present & (out[:, None] >= 12 * (np.arange(len(YEARS)) + 1))
     added = np.zeros(yearly.shape)
-    for place in places:
+    for block in drawn:
+        place = block.place
         if economy.effect[place].any():
-            here = people.place == place
+            here = people.block == block.key
             treated = here & cohort
             path = economy.effect[place]
             added += planted(
@@ -130,12 +131,12 @@ def draw_part(parameters: Parameters, economy: Economy, places: range, seed: int
     )
 
 
-def _exit(rate: float | Array, allowed: BoolArray, people: People, codes: IntArray, name: str, seed: int) -> IntArray:
+def _exit(rate: float | Array, allowed: BoolArray, people: People, name: str, seed: int) -> IntArray:
     """(persons,) the month of a yearly hazard in years in which it is allowed, NEVER without one."""
     draws, part = np.empty(allowed.shape), np.empty(len(allowed))
-    for place in np.unique(people.place):
-        here = np.flatnonzero(people.place == place)
-        rng = stream(seed, name, int(codes[place]))
+    for block in np.unique(people.block):
+        here = np.flatnonzero(people.block == block)
+        rng = stream(seed, name, int(block))
         draws[here], part[here] = rng.random((len(here), allowed.shape[1])), rng.random(len(here))
     return first_month((draws < rate) & allowed, part)
 

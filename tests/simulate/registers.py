@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from evaluation.simulate import simulate
 from evaluation.simulate.cycle import YEARS, Economy, economy
 from evaluation.simulate.parameters import read_parameters
+from evaluation.simulate.people import blocks
 from evaluation.simulate.register import Part, draw_part
 
 PARAMETERS = read_parameters()
@@ -22,14 +23,14 @@ T = len(YEARS)
 def nation(scenario: str = "null", persons: int = 70_000) -> tuple[Economy, Part]:
     """All municipalities."""
     drawn = economy(PARAMETERS, scenario, persons, SEED)
-    return drawn, draw_part(PARAMETERS, drawn, range(98), SEED)
+    return drawn, draw_part(PARAMETERS, drawn, blocks(drawn), SEED)
 
 
 @lru_cache(maxsize=9)
 def hjorring(scenario: str) -> tuple[Economy, Part]:
     """Hjørring alone, in a register so large that its cohort has 1,500 persons."""
     drawn = economy(PARAMETERS, scenario, 200_000, SEED)
-    return drawn, draw_part(PARAMETERS, drawn, range(drawn.treated, drawn.treated + 1), SEED)
+    return drawn, draw_part(PARAMETERS, drawn, blocks(drawn, drawn.treated), SEED)
 
 
 def annual(months: np.ndarray) -> np.ndarray:

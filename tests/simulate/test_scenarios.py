@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.simulate.cycle import NEIGHBOURS, SCENARIOS, YEARS, economy, effect_path
+from evaluation.simulate.people import blocks
 from evaluation.simulate.register import draw_part
 from evaluation.spec.model import Simulate
 
@@ -128,7 +129,18 @@ def test_reform_hits_hjorring_harder_and_flere_skal_med_the_others():
 def test_neighbours_gain_a_third():
     drawn = economy(PARAMETERS, "effect_with_spillover", 70_000, SEED)
     place = [area.code for area in drawn.areas].index(NEIGHBOURS[0])
-    part = draw_part(PARAMETERS, drawn, range(place, place + 1), SEED)
+    part = draw_part(PARAMETERS, drawn, blocks(drawn, place), SEED)
     gained = mean(annual(part.hours) - annual(part.without), part.cohort, part.present)
     assert gained[WINDOW] == pytest.approx(PATH / 3, abs=0.05)
     assert (drawn.effect.any(axis=1)).sum() == 4
+
+
+def test_a_large_municipality_is_drawn_in_blocks_and_has_the_effect_in_each():
+    drawn = economy(PARAMETERS, "effect", 1_200_000, SEED)
+    here = blocks(drawn, drawn.treated)
+    assert here[0].persons == 10_000
+    assert sum(block.persons for block in here) == drawn.persons[drawn.treated]
+    assert len({block.key for block in blocks(drawn)}) == len(blocks(drawn))
+    part = draw_part(PARAMETERS, drawn, here[1:], SEED)
+    gained = mean(annual(part.hours) - annual(part.without), part.cohort, part.present)
+    assert gained[WINDOW] == pytest.approx(PATH, abs=0.01)
