@@ -13,6 +13,8 @@ FINE, MOST = 0.05, 0.25
 
 SIDES = ("treated", "controls")
 MARGINS = ("any_hours", "hours_if_any", "annual_hours")
+UNKNOWN_CODES, LOOKED_AT = "benefit_weeks_unknown_code", "benefit_weeks_looked_at"
+"""The second counts what the first was looked for in, and says nothing without it."""
 PART = frozenset({"observed"})
 """Steps of the flow that take nobody out: they tell how many of those who are left are seen throughout."""
 _MONTH = re.compile(r"^(\d{4})-(\d{2})$")
@@ -60,11 +62,15 @@ def balance_sentences(result: Result, words: Words) -> list[str]:
 
 def counter_lines(result: Result, words: Words) -> list[str]:
     """How often each rule for the raw rows was used, a line each; what never happened and parts of a total are in the files."""
-    counters = {} if result.population is None else result.population.counters
+    counters = {} if result.population is None else dict(result.population.counters)
+    if counters.get(UNKNOWN_CODES, 0) == 0:
+        counters.pop(LOOKED_AT, None)
+    # what was done to the hours first, then what was odd in each register
+    codes = sorted(counters, key=lambda code: "_rows_" in code or "_weeks_" in code)
     return [
-        words("persons.counter", name=_named(f"counter.{code}", code, words), count=counted(count, words))
-        for code, count in counters.items()
-        if "|" not in code and count != 0
+        words("persons.counter", name=_named(f"counter.{code}", code, words), count=counted(counters[code], words))
+        for code in codes
+        if "|" not in code and counters[code] != 0
     ]
 
 

@@ -325,7 +325,7 @@ def register() -> Result:
     people = Population(
         "cohort", "2014M12", 524, 13888, 9312.4, "entropy", 7,
         (*rows[:17], BalanceRow(rows[17].covariate, rows[17].band, *[None] * 5), BalanceRow(small.covariate, small.band, *[None] * 5), *rows[19:]),
-        {"hours_rows_implausible": None, "benefit_weeks_unknown_code": 0, "rows": 1859900, "imputed": 86985, "duplicates": 11870, "corrections": 24110, "negative_months": 318},
+        {"hours_rows_implausible": None, "benefit_weeks_looked_at": 4803743, "benefit_weeks_unknown_code": 0, "rows": 1859900, "imputed": 86985, "duplicates": 11870, "corrections": 24110, "negative_months": 318},
         {"treated|before": [1210, 29800], "treated|after": [1475, 29100], "controls|before": [41200, 902000], "controls|after": [43100, 899000]},
         tuple(map(str, years)), exits, margins, True,
     )  # fmt: skip

@@ -119,6 +119,13 @@ def test_counters_are_said_unless_nothing_was_counted() -> None:
     assert "Rows that occurred twice, counted once: 11,870" in lines
     assert "Rows with impossible hours, left out: not shown" in lines
     assert not any("Weekly codes" in line for line in lines)
+    counters: dict[str, int | None] = {"benefit_weeks_looked_at": 900, "benefit_weeks_unknown_code": 8, "rows": 70}
+    result = replace(register(), population=replace(people(register()), counters=counters))
+    assert persons.counter_lines(result, ENGLISH) == [
+        "Rows in all: 70",
+        "Weekly codes that were looked through: 900",
+        "Weekly codes that are not known: 8",
+    ]
 
 
 def test_the_flow_is_bars_from_zero_and_what_each_step_took() -> None:
@@ -213,6 +220,9 @@ def test_a_published_range_is_a_band_behind_the_rows_and_named_as_not_ours() -> 
     layers = drawn("forest", register())
     assert layers[0]["mark"]["type"] == "rect"
     assert layers[0]["data"]["values"] == [{"x": 39.0, "x2": 51.0}]
+    assert "stroke" not in drawn("forest", register(), NARROW)[0]["mark"], (
+        "no edge runs through the names above the rows"
+    )
     assert layers[1]["data"]["values"] == [{"text": "offentliggjort, ikke vores: 39 til 51"}]
     assert "Published, not ours: 39 to 51." in texts("forest", register())
     assert ["Published, not ours", "the PhD thesis (2019)", "", "39", "51", "", "", ""] in rows_of(

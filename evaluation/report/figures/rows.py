@@ -86,7 +86,7 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int,
     ]  # fmt: skip
     zeros: list[Row] = [{"x": 0.0, "y": index + top, "y2": index + bottom} for index in range(len(lines))]
     zero = marks(zeros, "rule", color=palette.ink, strokeWidth=1, aria=False)
-    layers = [*_behind(bands, axis, frame, palette, x), zero.encode(x=x, y=y, y2=field("y2"))]
+    layers = [*_behind(bands, axis, frame, palette, x, edged=not stacked), zero.encode(x=x, y=y, y2=field("y2"))]
     for bold in (False, True):
         part = [row for row in rows if row["bold"] == bold]
         if not part:
@@ -108,14 +108,17 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int,
     return finish(layers, frame)
 
 
-def _behind(bands: Sequence[Band], axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any]) -> list[Layer]:
-    """Each band from its label down through every row: grey with an edge, so that it shows in print and without colour."""
+def _behind(
+    bands: Sequence[Band], axis: Scale, frame: Frame, palette: Palette, x: dict[str, Any], edged: bool
+) -> list[Layer]:
+    """Each band from its label down through every row: grey, with an edge where no name stands across it."""
     layers: list[Layer] = []
     for place, band in enumerate(bands):
         top = -2 - (len(bands) - 1 - place) * (LINE + 2)
         ends: list[Row] = [{"x": band.low, "x2": band.high}]
-        field_of = marks(ends, "rect", fill=palette.rule, stroke=palette.quiet, strokeWidth=1, aria=False)
-        layers.append(field_of.encode(x=x, x2=field("x2"), y=at(top), y2=at(frame.height)))
+        edge = {"stroke": palette.quiet, "strokeWidth": 1} if edged else {}
+        grey = marks(ends, "rect", fill=palette.rule, aria=False, **edge)
+        layers.append(grey.encode(x=x, x2=field("x2"), y=at(top), y2=at(frame.height)))
         half = len(band.label) * LETTER / 2
         middle = axis.place((band.low + band.high) / 2, frame.inner)
         middle = min(max(middle, half + 2 - frame.left), frame.inner + frame.right - half - 2)
