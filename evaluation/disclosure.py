@@ -8,6 +8,7 @@ minimum is taken away, with whatever else would give it back, and so is a count 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from evaluation.result import (
     Estimate,
     FlowStep,
     Note,
+    PeriodEffect,
     Population,
     Result,
     Value,
@@ -86,6 +88,7 @@ def protect(
             )
         flow = protected_flow(result.flow, minimum, base)
         population = protected_population(population, minimum, base)
+        result = _without_levels(result, population)
         taken = _missing(flow, population) - _missing(result.flow, result.population)
         if taken:
             text = f"{taken} numbers that rest on fewer than {minimum} persons, or would give such a number back, are not shown."
@@ -323,6 +326,40 @@ def _margins(
         if place < len(means):
             means[place] = None
     return found
+
+
+def _without_levels(result: Result, population: Population) -> Result:
+    """The estimates without the observed level (and what was expected) where it is a share of the treated that was taken away.
+
+    The effect stays: without either level it counts nobody. Outcomes may be in shares or in per cent.
+    """
+    known = result.population.margins if result.population is not None else {}
+    gone = {
+        (period, share)
+        for measure, sides in known.items()
+        if measure not in MEANS
+        for period, share, left in zip(
+            population.periods, sides.get("treated", []), population.margins[measure].get("treated", []), strict=False
+        )
+        if share is not None and left is None
+    }
+
+    def told(one: PeriodEffect) -> bool:
+        level = one.observed
+        return level is not None and any(
+            one.period == period and any(math.isclose(level, scale * share, abs_tol=1e-9) for scale in (1.0, 100.0))
+            for period, share in gone
+        )
+
+    def bare(estimate: Estimate) -> Estimate:
+        path = tuple(replace(one, observed=None, counterfactual=None) if told(one) else one for one in estimate.path)
+        return replace(estimate, path=path)
+
+    if not gone:
+        return result
+    return replace(
+        result, headline=bare(result.headline), estimates=tuple(bare(estimate) for estimate in result.estimates)
+    )
 
 
 def _missing(flow: Sequence[FlowStep], population: Population | None) -> int:

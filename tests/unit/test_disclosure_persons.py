@@ -141,6 +141,22 @@ def test_a_whole_result_says_what_was_taken_and_stays_readable() -> None:
     assert from_json(to_json(found)) == found
 
 
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_the_level_of_a_share_of_few_is_not_drawn_either(scale: float) -> None:
+    """Two of 524 in stable employment: the observed line would say so, whatever the table hides."""
+    result = register()
+    path = tuple(
+        replace(one, observed=scale * (0.004 if one.period == "2010" else 0.1)) for one in result.headline.path
+    )
+    shares = [0.004 if one.period == "2010" else 0.1 for one in path]
+    population = replace(result.population, margins={"stable_employment": {"treated": shares}})
+    result = replace(result, headline=replace(result.headline, path=path), population=population)
+    found = protect(result, public=False, minimum=5, base=1, sizes_known=True, small=())
+    hidden = [one for one in found.headline.path if one.observed is None]
+    assert [(one.period, one.counterfactual) for one in hidden] == [("2010", None)]
+    assert hidden[0].effect is not None
+
+
 def test_too_few_treated_persons_are_refused() -> None:
     result = register()
     few = replace(result, population=replace(result.population, treated=4))
