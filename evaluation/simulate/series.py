@@ -41,7 +41,7 @@ def write_series(folder: Path, parameters: Parameters, economy: Economy, seed: i
     share, growth = industries(economy, seed)
     weights = economy.population / economy.population.sum()
     employment = _months_of(economy.employment)
-    paths = {
+    tables: dict[str, tuple[tuple[str, ...], Iterable[tuple[str, ...]]]] = {
         "unemployment": _area_series(names, months, economy.unemployment, weights, 1),
         "employment": _area_series(names, months, employment, weights, 2),
         "industry_shares": (
@@ -72,9 +72,12 @@ def write_series(folder: Path, parameters: Parameters, economy: Economy, seed: i
         ),
     }
     written = []
-    for name, (header, rows) in paths.items():
+    for name, (header, each) in tables.items():
+        rows = tuple(each)
         path = folder / f"{name}.csv"
-        lines = [";".join(header), *(";".join(row) for row in rows)]
+        # the layout has no comments, so one more variable with a single value says what this is
+        labels = ("DATA", *("SYNTHETIC" for _ in rows))
+        lines = [";".join((*row[:-2], label, *row[-2:])) for label, row in zip(labels, (header, *rows), strict=True)]
         path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
         written.append(path)
     return tuple(written)

@@ -93,5 +93,5 @@ def write_truth(
 def _write(path: Path, header: list[str], rows: list[list[object]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        writer.writerow([*header, "data"])
+        writer.writerows([*row, "SYNTHETIC"] for row in rows)

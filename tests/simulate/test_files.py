@@ -42,7 +42,7 @@ def test_persons_held_at_once_change_no_row(folders, tmp_path):
     )
     for name in files(parts):
         if name.suffix == ".parquet":
-            assert columns(parts / name) == columns(folders["effect"] / name), name
+            assert pq.read_table(parts / name).equals(pq.read_table(folders["effect"] / name)), name
         else:
             assert (parts / name).read_bytes() == (folders["effect"] / name).read_bytes(), name
 
@@ -82,6 +82,10 @@ def test_everything_says_that_it_is_synthetic(folders):
     folder = folders["effect"]
     for path in folder.rglob("*.parquet"):
         assert pq.read_schema(path).metadata[b"SYNTHETIC"] == LABEL
+    for path in folder.rglob("*.csv"):
+        lines = path.read_text("utf-8").splitlines()[1:]
+        assert lines, path.name
+        assert all("SYNTHETIC" in line for line in lines), path.name
     text = (folder / "SYNTHETIC.md").read_text("utf-8")
     assert text.startswith("SYNTHETIC: made-up persons")
     assert "seed 860" in text
@@ -147,14 +151,14 @@ def test_public_series_can_be_read(folders):
         table = read_table(folders["effect"] / "series" / f"{name}.csv")
         assert table is not None, name
     lines = (folders["effect"] / "series" / "unemployment.csv").read_text("utf-8").splitlines()
-    assert lines[0] == "OMRÅDE;TID;INDHOLD"
+    assert lines[0] == "OMRÅDE;DATA;TID;INDHOLD"
     assert len(lines) == 1 + 99 * 168
-    assert any(line.startswith("860 Hjørring;2015M01;") for line in lines)
+    assert any(line.startswith("860 Hjørring;SYNTHETIC;2015M01;") for line in lines)
     shares = [
         line.split(";")
         for line in (folders["effect"] / "series" / "industry_shares.csv").read_text("utf-8").splitlines()[1:]
     ]
-    hjorring = sum(float(share.replace(",", ".")) for area, _, _, share in shares if area == "860 Hjørring")
+    hjorring = sum(float(share.replace(",", ".")) for area, *_, share in shares if area == "860 Hjørring")
     assert hjorring == pytest.approx(100, abs=0.1)
 
 
