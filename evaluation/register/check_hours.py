@@ -86,32 +86,16 @@ def _told(part: Part, layout: Layout) -> _Told:
             left.add("beyond")
     else:
         left |= {"no_number", "beyond"}
+    known = frozenset().union(*layout.hours.kinds.values())
     years = facts["date"].years() if "date" in column else None
     missing = facts["date"].missing if years is not None else None
     if missing is None:
         left.add("no_month")
     else:
         counts["no_month"] = missing
-    if "kind" in column and (facts["kind"].missing != 0 or not _known_kinds(facts["kind"].spans, layout)):
+    if "kind" in column and not facts["kind"].among(known):
         left.add("no_kind")
     return _Told(counts, years, frozenset(left))
-
-
-def _known_kinds(found: Sequence[tuple[object, object]] | None, layout: Layout) -> bool:
-    """Whether all codes from the lowest to the highest of every row group are in the layout."""
-    known = frozenset().union(*layout.hours.kinds.values())
-    if found is None:
-        return False
-    return all(
-        (
-            isinstance(low, int)
-            and isinstance(high, int)
-            and high - low < 100
-            and {str(code) for code in range(low, high + 1)} <= known
-        )
-        or (low == high and str(low) in known)
-        for low, high in found
-    )
 
 
 def _looked_at(engine: Engine, part: Part, layout: Layout, told: _Told) -> list[tuple[int | None, str, int]]:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import narwhals as nw
 
-from evaluation.denmark.areas import municipalities
 from evaluation.errors import listed
 from evaluation.register.check_hours import check_hours
+from evaluation.register.check_population import check_population
 from evaluation.register.tables import Part
-from evaluation.register.tally import SHOWN_CODES, Finding, Tally, how_many, percent, rows_of, shown_code, spans
+from evaluation.register.tally import SHOWN_CODES, Finding, Tally, how_many, percent, rows_of, spans
 from evaluation.register.weeks import last_weeks
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def check_rows(
     `weeks` are the weeks that the benefit register holds, `baseline` is (year, month).
     """
     tally = Tally([], {})
-    _population(sources, parts["population"], register, baseline[0], tally)
+    check_population(sources.engine, sources.layout, parts["population"], register, baseline[0], tally)
     check_hours(sources.engine, sources.layout, parts["hours"], register, tally)
     _benefits(sources, register, weeks, baseline, tally)
     _education(sources, tally)
@@ -45,58 +45,6 @@ def check_rows(
         # needs the population and the benefits to be sound
         _persons(sources, register, weeks, baseline, tally)
     return tally.findings, tally.counters
-
-
-def _population(sources: Sources, parts: Sequence[Part], register: Register, baseline: int, tally: Tally) -> None:
-    table = sources.population.group_by("year", "municipality").agg(
-        nw.len().alias("rows"),
-        how_many(nw.col("person").is_null()).alias("no_person"),
-        how_many(nw.col("birth_year").is_null() | nw.col("birth_month").is_null()).alias("no_birth"),
-        how_many(nw.col("sex").is_null()).alias("no_sex"),
-    )
-    found = rows_of(sources.engine, table)
-    rows = sum(each["rows"] for each in found)
-    layout, share = sources.layout, sources.layout.limits
-    people = layout.population
-    for column, counter, name, what in (
-        ("no_person", "population_rows_without_person", people.person, "hold no person's key"),
-        ("no_birth", "population_rows_without_birth", people.born, "hold no date of birth that can be read"),
-    ):
-        count = sum(each[column] for each in found)
-        tally.odd("population", counter, count, rows, share.implausible_share, f"{what} in column '{name}'")
-    tally.odd(
-        "population",
-        "population_rows_unknown_sex",
-        sum(each["no_sex"] for each in found),
-        rows,
-        share.unknown_share,
-        f"hold a code in '{people.sex}' that is not among the layout's sexes",
-    )
-    known = {area.code for area in municipalities()}
-    unknown: dict[str, int] = {}
-    for each in found:
-        code = each["municipality"]
-        if code not in known:
-            unknown[code or "empty"] = unknown.get(code or "empty", 0) + each["rows"]
-    codes = sorted(unknown, key=lambda code: -unknown[code])
-    tally.odd(
-        "population",
-        "population_rows_unknown_municipality",
-        sum(unknown.values()),
-        rows,
-        share.unknown_share,
-        f"hold a code in '{people.municipality}' that is none of the 98 municipalities since 2007 "
-        f"({listed([shown_code(code) for code in codes], SHOWN_CODES)})",
-    )
-    years = sorted({each["year"] for each in found if each["year"] is not None})
-    needed = sorted({baseline, *range(register.periods[0], register.periods[1] + 1)})
-    lost = [year for year in needed if year not in years]
-    if lost:
-        held = f"it holds {spans(years)}" if years else "no row has a year"
-        tally.wrong(
-            "population",
-            f"no population for {spans(lost)}: {held}; every year of the outcome is needed, and the baseline",
-        )
 
 
 def _benefits(

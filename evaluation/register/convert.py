@@ -14,7 +14,8 @@ from evaluation.register.files import DELIMITED, PARQUET, sha256_of
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CHUNK = 200_000
+CELLS = 8_000_000
+"""Values read at once, by default: a benefit register has so many columns that rows alone say little about memory."""
 _PROGRAMS = {".sas7bdat": "SAS", ".dta": "Stata", ".sav": "SPSS", ".zsav": "SPSS"}
 _READERS = {".sas7bdat": "read_sas7bdat", ".dta": "read_dta", ".sav": "read_sav", ".zsav": "read_sav"}
 _VERSION = "1"
@@ -29,13 +30,14 @@ def converted(
     sha256: str | None = None,
     cache: Path | None = None,
     say: Callable[[str, str], None] | None = None,
-    chunk: int = CHUNK,
+    chunk: int | None = None,
 ) -> Path | str:
     """The Parquet file that holds what `path` holds, or in words why there is none.
 
-    A Parquet file is itself. Any other is read in chunks of `chunk` rows, so that memory does not grow with the file, and
-    written to `cache` (default: "registers" in the platform's cache folder) under its hash; the folder is for this user
-    only, since these files hold persons' rows. Columns keep their names; labelled values stay codes; CSV columns stay text.
+    A Parquet file is itself. Any other is read in chunks of `chunk` rows (default: by the number of columns), so that
+    memory does not grow with the file, and written to `cache` (default: "registers" in the platform's cache folder) under
+    its hash; the folder is for this user only, since these files hold persons' rows. Columns keep their names, labelled
+    values stay codes, CSV columns stay text.
     """
     suffix = path.suffix.casefold()
     if suffix in PARQUET:
@@ -93,28 +95,29 @@ def _write(chunks: Iterator[pa.Table], target: Path, progress: Callable[[int], N
         raise _Unreadable("the file has no rows")
 
 
-def _statistical(path: Path, suffix: str, chunk: int) -> Iterator[pa.Table]:
+def _statistical(path: Path, suffix: str, chunk: int | None) -> Iterator[pa.Table]:
     """A SAS, Stata or SPSS file in chunks; numbers as doubles, dates as dates, all else as text."""
     import pyreadstat
 
     program = _PROGRAMS[suffix]
     read = getattr(pyreadstat, _READERS[suffix])
     damaged = f"is not a {program} file, or it is cut off or damaged"
-    start, schema = 0, None
+    start, rows = 0, chunk or 0
     while True:
         try:
+            if not rows:
+                _, facts = read(str(path), metadataonly=True)
+                rows = max(CELLS // max(facts.number_columns, 1), 1000)
             columns, facts = read(
-                str(path), row_offset=start, row_limit=chunk, output_format="dict", apply_value_formats=False
+                str(path), row_offset=start, row_limit=rows, output_format="dict", apply_value_formats=False
             )
         except (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, ValueError, ArithmeticError, LookupError):
             raise _Unreadable(damaged) from None
         table = _arrow(columns, facts)
         if table.num_rows == 0:
             return
-        if schema is None:
-            schema = table.schema
         yield table
-        if table.num_rows < chunk:
+        if table.num_rows < rows:
             return
         start += table.num_rows
 
@@ -151,7 +154,7 @@ def _day(value: Any) -> Any:
     return value.date() if hasattr(value, "date") else value
 
 
-def _delimited(path: Path, chunk: int) -> Iterator[pa.Table]:
+def _delimited(path: Path, chunk: int | None) -> Iterator[pa.Table]:
     """A CSV file in chunks, all columns as text: "081" must not become 81, and each value is judged later."""
     import pyarrow as pa
     import pyarrow.csv as csv
@@ -169,7 +172,7 @@ def _delimited(path: Path, chunk: int) -> Iterator[pa.Table]:
     try:
         reader = csv.open_csv(
             path,
-            read_options=csv.ReadOptions(encoding=encoding, block_size=max(chunk * 40, 2**22)),
+            read_options=csv.ReadOptions(encoding=encoding, block_size=max((chunk or 0) * 40, 2**23)),
             parse_options=csv.ParseOptions(delimiter=separator),
             convert_options=csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()),

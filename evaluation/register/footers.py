@@ -24,6 +24,10 @@ class Facts:
         """Whether every value is known to lie between these."""
         return self.spans is not None and all(low <= least and most <= high for least, most in self.spans)
 
+    def among(self, codes: frozenset[str]) -> bool:
+        """Whether no value is missing and every one is known to be among these codes."""
+        return self.missing == 0 and self.spans is not None and all(_held(*span, codes) for span in self.spans)
+
     def years(self) -> frozenset[int] | None:
         """The years of a column of dates, when each row group lies within one year; None when they are not known."""
         if self.spans is None or not all(hasattr(edge, "year") for span in self.spans for edge in span):
@@ -31,6 +35,13 @@ class Facts:
         if any(least.year != most.year for least, most in self.spans):
             return None
         return frozenset(least.year for least, _ in self.spans)
+
+
+def _held(low: Any, high: Any, codes: frozenset[str]) -> bool:
+    """Whether all whole numbers from the lowest to the highest, or the one value there is, are among the codes."""
+    if isinstance(low, int) and isinstance(high, int) and high - low < 100:
+        return all(str(code) in codes for code in range(low, high + 1))
+    return bool(low == high) and str(low) in codes
 
 
 def facts_of(files: Sequence[RegisterFile], column: str) -> Facts:

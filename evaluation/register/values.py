@@ -7,6 +7,7 @@ fail on a cell, since its error would quote the cell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import narwhals as nw
@@ -52,6 +53,15 @@ def municipality(column: str, dtype: nw.dtypes.DType) -> nw.Expr:
     """A municipality's code as three digits: 81, 81.0 and "081" are "081"."""
     value = text(column, dtype)
     return (value.str.strip_chars() if dtype == nw.String else value).str.zfill(3)
+
+
+def municipality_code(value: object) -> str | None:
+    """The same in Python, for a single value as a file holds it."""
+    if value is None or value != value:
+        return None
+    if isinstance(value, str):
+        return value.strip().zfill(3)
+    return f"{int(value):03d}" if isinstance(value, (int, float, Decimal)) else str(value)
 
 
 def among(column: str, dtype: nw.dtypes.DType, codes: Iterable[str]) -> nw.Expr:

@@ -262,6 +262,4 @@ def test_columns_that_differ_in_capitals_only(tmp_path):
 def test_persons_without_a_key_are_counted(tmp_path):
     keys = [*KEYS[:19], None]
     small.write(tmp_path, bef2014=small.population(2014, PNR=[None, *keys[1:]]))
-    assert (
-        one(tmp_path) == "population: 2 of 100 rows (2.0 %) hold no person's key in column 'PNR'; the layout allows 1 %"
-    )
+    assert one(tmp_path) == "population: 2 of 100 rows (2.0 %) hold no person's key in 'PNR'; the layout allows 1 %"

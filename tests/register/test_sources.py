@@ -141,6 +141,40 @@ def test_the_baseline_is_the_last_month_of_its_period(baseline, month):
     assert baseline_month(small.register(who={"baseline": baseline})) == month
 
 
+def test_footers_tell_the_same_as_a_look_at_the_rows(tmp_path, stack):
+    """Parquet files may come without statistics; then the rows are read, and the counts must be the same."""
+    odd = {
+        "bfl2014": small.hours(
+            2014,
+            AJO_LOENTIMER=[9999.0, None, *[1.0] * 118],
+            AJO_INDKOMST_ART_KODE=[9, None, None, *[1] * 117],
+            AJO_JOB_START_DATO=[None, *small.hours(2014)["AJO_JOB_START_DATO"].to_pylist()[1:]],
+            PNR=[None, *small.hours(2014)["PNR"].to_pylist()[1:]],
+        ),
+        "bef2014": small.population(2014, KOM=["411", *["860"] * 19]),
+    }
+    told = small.opened(small.write(tmp_path, **odd), stack)
+    for path in tmp_path.glob("b*.parquet"):
+        pq.write_table(pq.read_table(path), path, write_statistics=False)
+    looked_at = small.opened(tmp_path, stack)
+    assert looked_at.counters == told.counters
+    assert {name: count for name, count in told.counters.items() if count and name != "benefit_weeks_looked_at"} == {
+        "hours_rows_without_person": 1,
+        "hours_rows_missing": 1,
+        "hours_rows_implausible": 1,
+        "hours_rows_without_month": 1,
+        "hours_rows_unknown_kind": 3,
+        "population_rows_unknown_municipality": 1,
+    }
+
+
+@pytest.mark.parametrize("codes", [[860, 851, 787, 101], [860.0, 851.0, 787.0, 101.0], ["860", " 851", "787 ", "101"]])
+def test_municipalities_are_three_digits_however_they_are_stored(tmp_path, stack, codes):
+    changed = {f"bef{year}": small.population(year, KOM=codes * 5) for year in small.YEARS}
+    sources = small.opened(small.write(tmp_path, **changed), stack)
+    assert {row["municipality"] for row in small.rows(sources, sources.population)} == {"860", "851", "787", "101"}
+
+
 # other formats -------------------------------------------------------------------------------------------------------
 
 
