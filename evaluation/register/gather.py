@@ -150,8 +150,6 @@ def _observed(sources: Sources, followed: Frame, last: FlowStep) -> FlowStep:
 def _hours_cover(sources: Sources, register: Register, times: Timing, parts: Frame, covariates: Sequence[str]) -> None:
     """Refuse years without a single row, in which everybody would seem to have had no hours."""
     years = set(sources.engine.collect(parts.select("year").unique()).column("year").to_pylist())
-    if not years:
-        raise outcomes.no_hours_at_all(register)
     needed = {each.year for each in times.baselines} if "hours_before" in covariates else set()
     lost = sorted(needed - years)
     if lost and min(lost) < min(years):

@@ -7,7 +7,7 @@ are whole hundredths, so that all engines agree to the last digit and margins ad
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import narwhals as nw
@@ -27,16 +27,16 @@ Say: TypeAlias = Callable[[str, str], None]
 COUNTERS = ("rows", "imputed", "duplicates", "corrections", "negative_months", "months_over")
 FULL_QUARTER = 2775 * 13
 """Hundredths of an hour: 27.75 hours in each of a quarter's 13 weeks, three quarters of full time."""
-ROWS_AT_ONCE = 12_000_000
-"""About so many months of persons are aggregated at once; more are done in several passes, so that memory stays bounded."""
+ROWS_AT_ONCE = 2_000_000
+"""About so many rows are aggregated at once: their hash tables stay small and fast, and memory bounded."""
 BEFORE = 12
 
 
 def person_hours(sources: Sources, register: Register, timing: Timing, members: Members, say: Say) -> Frame:
     """Hours by person and period, kept in the engine.
 
-    Only rows of the members are read beyond their person's key. Where the members have very many months, the years are done
-    in several passes.
+    The register is read once: the members' rows, few columns wide, are kept in the engine (on disk where memory does not
+    suffice) and added up some years at a time.
 
     Returns
     -------
@@ -44,16 +44,30 @@ def person_hours(sources: Sources, register: Register, timing: Timing, members: 
         person, year (of the month), ordinal (of the period), hours (hundredths), last (those of its last three months), before
         (those of the twelve months up to the baseline; 0 in a stock), and `COUNTERS`.
     """
-    first, last = timing.span()
-    years = list(range(first // 12, last // 12 + 1))
-    passes = min(max(-(-members.persons * 12 * len(years) // ROWS_AT_ONCE), 1), len(years))
-    persons = members.table.select("person").unique()
+    say("Hours", "")
+    rows = sources.engine.keep(_rows(sources, register, timing, members), "rows")
+    table = sources.engine.collect(rows.group_by("year").agg(rows=nw.len().cast(nw.Int64)))
+    counts = dict(zip(table.column("year").to_pylist(), table.column("rows").to_pylist(), strict=True))
+    if not counts:
+        raise no_hours_at_all(register)
     parts = []
-    for number in range(passes):
-        some = years[number * len(years) // passes : (number + 1) * len(years) // passes]
-        say("Hours", "" if passes == 1 else f"{some[0]} to {some[-1]}")
-        parts.append(sources.engine.keep(_months_summed(sources, register, timing, persons, some), f"hours{number}"))
-    return parts[0] if passes == 1 else nw.concat(parts, how="vertical")
+    for number, some in enumerate(_passes(counts)):
+        months = _months_summed(sources, register, timing, rows.filter(nw.col("year").is_in(some)))
+        parts.append(sources.engine.keep(months, f"hours{number}"))
+    return parts[0] if len(parts) == 1 else nw.concat(parts, how="vertical")
+
+
+def _passes(counts: Mapping[int, int]) -> list[list[int]]:
+    """Years in order, as many together as have no more than `ROWS_AT_ONCE` rows."""
+    passes: list[list[int]] = []
+    held = 0
+    for year in sorted(counts):
+        if not passes or held + counts[year] > ROWS_AT_ONCE:
+            passes.append([])
+            held = 0
+        passes[-1].append(year)
+        held += counts[year]
+    return passes
 
 
 def by_period(parts: Frame) -> Frame:
@@ -77,20 +91,33 @@ def hours_before(parts: Frame, timing: Timing) -> Frame:
     )
 
 
-def _months_summed(
-    sources: Sources, register: Register, timing: Timing, persons: Frame, years: Collection[int]
-) -> Frame:
-    """The hours of some years by person and period, in one plan."""
-    outcome, limits = register.outcome, sources.layout.limits
+def _rows(sources: Sources, register: Register, timing: Timing, members: Members) -> Frame:
+    """The members' rows of hours in the months needed. A register has hundreds of millions, so what is kept is narrow."""
     first, last = timing.span()
     number = nw.col("year") * 12 + nw.col("month") - 1
-    rows = sources.hours.filter(nw.col("year").is_in(list(years))).filter((number >= first) & (number <= last))
-    if outcome.kinds != "all":
-        rows = rows.filter(nw.col("kind").is_in(list(outcome.kinds)))
+    rows = sources.hours.filter((number >= first) & (number <= last))
+    columns = ["person", "job", "kind"]
+    if register.outcome.kinds != "all":
+        rows = rows.filter(nw.col("kind").is_in(list(register.outcome.kinds)))
+        if len(set(register.outcome.kinds)) == 1:
+            columns.remove("kind")
+    persons = members.table.select("person").unique()
+    return rows.join(persons, on="person", how="semi").select(
+        *columns,
+        "reported",
+        year=nw.col("year").cast(nw.Int32),
+        month=nw.col("month").cast(nw.Int32),
+        hours_100=nw.col("hours_100").cast(nw.Int32),
+    )
+
+
+def _months_summed(sources: Sources, register: Register, timing: Timing, rows: Frame) -> Frame:
+    """The hours of some years by person and period, in one plan."""
+    outcome, limits = register.outcome, sources.layout.limits
+    number = nw.col("year") * 12 + nw.col("month") - 1
     counted = _when(nw.col("reported"), nw.col("hours_100")) if outcome.reported_only else nw.col("hours_100") + 0
     once = (
-        rows.join(persons, on="person", how="semi")
-        .group_by("person", "job", "year", "month", "hours_100", "reported", "kind")
+        rows.group_by(*rows.collect_schema().names())
         .agg(rows=nw.len())
         .with_columns(
             counted=counted,

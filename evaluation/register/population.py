@@ -210,15 +210,15 @@ def _nobody(flow: Sequence[FlowStep], register: Register) -> str:
 
 def _with_benefit_years(sources: Sources, baseline: Baseline, chosen: Frame) -> Frame:
     """The persons of one baseline with their years on benefit before it."""
-    own, weeks = chosen.filter(nw.col("base") == baseline.year), states.years_before(baseline.year)
+    own, before = chosen.filter(nw.col("base") == baseline.year), states.years_before(baseline.year)
     try:
-        wide = sources.benefits(weeks=weeks, quarters=[], bridge=False)
+        wide = sources.benefits(weeks=[week for weeks in before for week in weeks], quarters=[], bridge=False)
     except DataError as error:
         hint = 'or leave "benefit_years" out of [register.balance] covariates (and of [register.who] where)'
         raise DataError(
             *error.problems, f"years on benefit are counted over {states.BENEFIT_YEARS} years; {hint}"
         ) from None
-    years = states.benefit_years(wide.join(own.select("person"), on="person", how="semi"), sources.layout, weeks)
+    years = states.benefit_years(wide.join(own.select("person"), on="person", how="semi"), sources.layout, before)
     joined = own.join(years, on="person", how="left")
     return joined.with_columns(benefit_years=nw.col("benefit_years").fill_null(0))
 

@@ -35,20 +35,22 @@ def some_week(weeks: Iterable[Week], codes: Collection[int]) -> nw.Expr:
     return nw.max_horizontal(*(_within(nw.col(column(week)), codes) for week in weeks))
 
 
-def years_before(year: int) -> tuple[Week, ...]:
-    """The weeks of the calendar years before a baseline's year in which benefits are counted."""
-    return tuple(week for one in range(year - BENEFIT_YEARS, year) for week in weeks_of(one))
+def years_before(year: int) -> tuple[tuple[Week, ...], ...]:
+    """The weeks of each of the calendar years before a baseline's year in which benefits are counted."""
+    return tuple(weeks_of(one) for one in range(year - BENEFIT_YEARS, year))
 
 
-def benefit_years(wide: Frame, layout: Layout, weeks: Sequence[Week]) -> Frame:
-    """person, benefit_years: in how many years of these weeks one had public support; who never had is not in it.
+def benefit_years(wide: Frame, layout: Layout, years: Sequence[Sequence[Week]]) -> Frame:
+    """person, benefit_years: in how many of the years one week had public support; who never had is not in it.
 
-    Hundreds of week columns are turned into rows, for the members only: as one expression over all columns they take engines
+    The week columns are turned into rows, for the members only: as one expression over hundreds of columns they take engines
     longer to plan than to compute.
     """
-    supported = _long(wide, weeks).filter(_within(nw.col("code"), state_codes(layout, "on_benefit")) == 1)
-    years = supported.select("person", year=nw.col("week").str.slice(5, 4)).unique()
-    return years.group_by("person").agg(benefit_years=nw.len().cast(nw.Int64))
+    support = state_codes(layout, "on_benefit")
+    frames = [
+        _long(wide, weeks).filter(_within(nw.col("code"), support) == 1).select("person").unique() for weeks in years
+    ]
+    return nw.concat(frames, how="vertical").group_by("person").agg(benefit_years=nw.len().cast(nw.Int64))
 
 
 def period_weeks(times: Timing, measures: Collection[str]) -> tuple[Week, ...]:
