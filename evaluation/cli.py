@@ -196,7 +196,7 @@ def _usage(error: click.UsageError) -> str:
         takes = {
             "--init": "a name: --init jobs",
             "--render": "a file: --render reports/jobs.json",
-            "--simulate": "a folder",
+            "--simulate": "a folder: --simulate registers",
         }
         if "does not take" in error.message:
             return f"{name} takes no value"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from evaluation.columns import arrow_names
-from evaluation.denmark.areas import recognise
-from evaluation.errors import Problem
+from evaluation.denmark.areas import municipalities, recognise
+from evaluation.errors import DataError, Problem, did_you_mean
 from evaluation.panel import Array, Panel
 from evaluation.periods import parse_period
 from evaluation.prepare import Prepared, panel_from_spec
@@ -20,7 +20,7 @@ from evaluation.register.cells import Cells, to_panel
 from evaluation.register.files import input_hashes
 from evaluation.register.kept import from_entry, to_entry
 from evaluation.register.layout import Layout, read_layout
-from evaluation.result import InputFile, Note, Population, Value
+from evaluation.result import InputFile, Population
 from evaluation.spec.loaded import LoadedSpec
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def prepare(loaded: LoadedSpec, say: Say) -> Registered:
         The control persons cannot be balanced.
     """
     register = _register(loaded)
+    _judge_names(loaded)
     layout = read_layout(register.layout, loaded.folder)
     cells, inputs = _cells(loaded, register, layout, say)
     treated = _codes(loaded.spec.treatment.units)
@@ -63,8 +64,7 @@ def prepare(loaded: LoadedSpec, say: Say) -> Registered:
     weighted = balance.weights(cells, treated, excluded, register.balance, period)
     panel = to_panel(cells, register.outcome.measure, weighted.weights)
     prepared = panel_from_spec(loaded, _table(panel, register.outcome.measure, inputs))
-    notes = (*prepared.notes, *_notes(weighted))
-    prepared = replace(prepared, flow=cells.flow, notes=notes)
+    prepared = replace(prepared, flow=cells.flow)
     return Registered(prepared, _population(cells, weighted, register, set(treated), set(excluded), loaded))
 
 
@@ -74,6 +74,7 @@ def check(loaded: LoadedSpec) -> list[tuple[str, str]]:
     from evaluation.register.sources import open_sources
 
     register = _register(loaded)
+    _judge_names(loaded)
     layout = read_layout(register.layout, loaded.folder)
     simulate = loaded.spec.simulate
     if simulate is not None and not (loaded.folder / simulate.folder).exists():
@@ -152,6 +153,24 @@ def _register(loaded: LoadedSpec) -> Register:
     return loaded.spec.registers
 
 
+def _judge_names(loaded: LoadedSpec) -> None:
+    """Refuse names that are no municipality's before the registers are read, which may take minutes."""
+    spec = loaded.spec
+    known = [area.name for area in municipalities()]
+    problems = []
+    for path, names in (
+        (("treatment", "units"), spec.treatment.units),
+        (("controls", "only"), spec.controls.only),
+        (("controls", "exclude"), spec.controls.exclude),
+    ):
+        for place, (name, area) in enumerate(zip(names, recognise(list(names)), strict=True)):
+            if area is None or area.level != "municipality":
+                hint = did_you_mean(name, known) or "; registers know the 98 municipalities"
+                problems.append(loaded.locator.problem((*path, place), f"no municipality '{name}'{hint}"))
+    if problems:
+        raise DataError(*problems)
+
+
 def _codes(names: Sequence[str]) -> tuple[str, ...]:
     """The codes of municipalities named in the spec; a name that is none is complained about with the panel."""
     return tuple(area.code for area in recognise(list(names)) if area is not None)
@@ -178,14 +197,6 @@ def _problems(loaded: LoadedSpec) -> Callable[[str, str], Problem]:
 
 
 # ------------------------------------------------------------------ what the page says of the persons
-
-
-def _notes(weighted: balance.Weighted) -> tuple[Note, ...]:
-    if weighted.method == "none" or not weighted.off_support:
-        return ()
-    facts: dict[str, Value] = {"count": weighted.off_support, "treated": weighted.treated}
-    text = f"{weighted.off_support} of {weighted.treated} treated persons have no control person who is alike in every covariate."
-    return (Note("off_support", text, facts),)
 
 
 def _population(

@@ -64,7 +64,7 @@ def test_help_is_one_page_and_names_every_option_and_exit_code(evaluate: Any) ->
     assert len(lines) <= 45
     assert max(map(len, lines)) <= 100
     for parameter in cli.command.params:
-        if parameter.name not in ("words", "scenario", "persons"):  # what belongs to --simulate comes with it
+        if parameter.name != "words":
             assert f"--{parameter.name}" in said.out
     for code in range(8):
         assert re.search(rf"\b{code}  \w", said.out)
@@ -97,6 +97,9 @@ def test_version(evaluate: Any) -> None:
         (["a.toml", "--seed"], "--seed needs a value behind it"),
         (["--init"], "--init needs a name: --init jobs"),
         (["--render"], "--render needs a file: --render reports/jobs.json"),
+        (["--simulate"], "--simulate needs a folder: --simulate registers"),
+        (["--simulate", "r", "--persons", "many"], "--persons takes a whole number of at least 0, found 'many'"),
+        (["--simulate", "r", "--persons", "10"], "a synthetic register has 5,000 to 20,000,000 persons, not 10"),
         (["a.toml", "--json=yes"], "--json takes no value"),
         (["a.toml", "--seed", "x"], "--seed takes a whole number of at least 0, found 'x'"),
         (["a.toml", "--seed", "-1"], "--seed takes a whole number of at least 0, found '-1'"),
@@ -109,9 +112,8 @@ def test_version(evaluate: Any) -> None:
         (["--methods", "dr_did"], "estimator 'dr_did' is not available yet; `evaluate --methods` lists what is"),
         (["--render", "r.json"], "r.json: there is no such file"),
         (
-            ["--simulate", "registers", "--scenario", "effect", "--persons", "70000"],
-            "--simulate (synthetic registers to practise on) is not available yet; `evaluate --init NAME` writes a spec "
-            "with made-up data to practise on",
+            ["--simulate", "registers", "--scenario", "efect"],
+            "no scenario 'efect'; did you mean 'effect'?",
         ),
     ],
 )
