@@ -13,7 +13,7 @@ import narwhals as nw
 from evaluation.errors import listed
 from evaluation.register.check_hours import check_hours
 from evaluation.register.check_population import check_population
-from evaluation.register.tables import Part
+from evaluation.register.tables import NO_CODE, Part
 from evaluation.register.tally import SHOWN_CODES, Finding, Tally, how_many, percent, rows_of, spans
 from evaluation.register.weeks import last_weeks
 
@@ -86,7 +86,8 @@ def _benefits(
     tally.counters["benefit_weeks_looked_at"] = entries
     tally.counters["benefit_weeks_unknown_code"] = count
     if count > layout.limits.unknown_share * entries:
-        shown = listed([str(code) for code in sorted(unknown, key=lambda code: -unknown[code])], SHOWN_CODES)
+        codes_found = sorted(unknown, key=lambda code: (-unknown[code], code))
+        shown = listed(["text that is no code" if code == NO_CODE else str(code) for code in codes_found], SHOWN_CODES)
         tally.wrong(
             "benefits",
             f"{count:,} of {entries:,} weekly codes ({percent(count, entries)}) are not in the layout ({shown}); "

@@ -94,13 +94,17 @@ class EducationLayout:
 
 @dataclass(frozen=True, slots=True)
 class BenefitsLayout:
-    """The benefit register: one row per person, one column per week and per quarter."""
+    """The benefit register: one row per person, one column per week and per quarter.
+
+    `codes` are all weekly codes that mean something, `none` those that mean no benefit, as an empty week does.
+    """
 
     person: str
     week: Pattern
     visit: Pattern | None
     match: Pattern | None
     codes: frozenset[int]
+    none: frozenset[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +229,7 @@ def _layout(root: Node, stem: str, sha256: str) -> Layout:
             visit=_pattern(benefits, "visit", needs=(("yyyy", "yy"), ("q",)), optional=True),
             match=_pattern(benefits, "match", needs=(("yyyy", "yy"), ("q",)), optional=True),
             codes=frozenset().union(*by_name.values()),
+            none=frozenset(code for low, high in benefits.ranges("none") for code in range(low, high + 1)),
         ),
         hours=_hours(root.table("hours")),
         education=_education(root.table("education")) if root.has("education") else None,

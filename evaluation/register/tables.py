@@ -15,6 +15,9 @@ from evaluation.register.layout import EducationLayout, HoursLayout, Layout, Pop
 if TYPE_CHECKING:
     from evaluation.register.engine import Engine
 
+NO_CODE = -1
+"""Stands for a text in a week's column that is no number; no layout can hold it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -188,7 +191,7 @@ def benefits(
         columns: dict[str, nw.Expr] = {"person": _key(part.columns["person"], types["person"], text_keys)}
         for year, week in weeks:
             name = found[layout.benefits.week.name(year, week).casefold()]
-            columns[f"week_{year}_{week:02d}"] = values.whole(name, schema[name])
+            columns[f"week_{year}_{week:02d}"] = _week(name, schema[name], layout.benefits.none)
         for kind_of, pattern, codes in (
             ("visit", layout.benefits.visit, layout.readiness),
             ("match", layout.benefits.match if bridge else None, layout.bridge),
@@ -200,6 +203,16 @@ def benefits(
                 )
         frames.append(frame.select(**columns))
     return _together(frames)
+
+
+def _week(column: str, dtype: nw.dtypes.DType, none: frozenset[int]) -> nw.Expr:
+    """A week's code, null for no benefit; a text that is no number is `NO_CODE`, so that it counts as an unknown code."""
+    code = values.whole(column, dtype)
+    if dtype == nw.String:
+        code = nw.coalesce(code, nw.when(nw.col(column).str.strip_chars() != "").then(nw.lit(NO_CODE, dtype=nw.Int64)))
+    for each in sorted(none):
+        code = nw.when(code != each).then(code)
+    return code
 
 
 def _key(column: str, dtype: nw.dtypes.DType, text_keys: bool) -> nw.Expr:

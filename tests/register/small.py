@@ -17,6 +17,7 @@ from evaluation.register.sources import Sources, open_sources
 from evaluation.register.weeks import weeks_of
 from evaluation.spec.model import Register
 
+LAYOUT = Path(read_layout.__code__.co_filename).parent / "layouts" / "statistics-denmark.toml"
 PERSONS = 20
 YEARS = tuple(range(2012, 2017))
 PERSON_KEYS = [f"S{number:07d}" for number in range(PERSONS)]

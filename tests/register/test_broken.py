@@ -13,6 +13,7 @@ import pyreadstat
 import pytest
 
 from evaluation.errors import DataError
+from evaluation.register.layout import read_layout
 from evaluation.register.sources import input_hashes
 from tests.register import small
 
@@ -165,6 +166,24 @@ def test_codes_that_the_layout_does_not_know_are_counted_then_refused(tmp_path):
     small.write(tmp_path, dream=small.benefits(**{f"Y_14{week:02d}": [555, 556] * 10 for week in range(10, 20)}))
     found = one(tmp_path)
     assert re.match(r"benefits: 200 of 3,\d{3} weekly codes \(5\.\d %\) are not in the layout \(555 and 556\)", found)
+
+
+def test_text_in_a_week_is_an_unknown_code_and_a_zero_is_no_benefit(tmp_path):
+    weeks = {
+        f"Y_14{week:02d}": ["730", "S0000001", "0", "", None, " 730 ", "730.0", "730", "730", "0"] * 2
+        for week in range(1, 53)
+    }
+    small.write(tmp_path, dream=small.benefits(**weeks))
+    found = one(tmp_path)
+    assert re.match(
+        r"benefits: 104 of 3,\d{3} weekly codes \(3\.\d %\) are not in the layout \(text that is no code\)", found
+    )
+    weeks = {name: [None if cell == "S0000001" else cell for cell in cells] for name, cells in weeks.items()}
+    small.write(tmp_path, dream=small.benefits(**weeks))
+    with ExitStack() as stack:
+        sources = small.opened(tmp_path, stack, layout=own)
+        table = small.rows(sources, sources.benefits([(2014, 52)], []), "person")
+        assert [row["week_2014_52"] for row in table[:10]] == [730, None, None, None, None, 730, 730, 730, 730, None]
 
 
 def test_kinds_of_hours_that_the_layout_does_not_know(tmp_path):
