@@ -71,5 +71,6 @@ def spans(years: Sequence[int]) -> str:
 
 
 def percent(count: int, rows: int) -> str:
+    """A share in per cent with one decimal; a small one is not said to be none."""
     share = 100 * count / rows if rows else 0.0
     return "under 0.1 %" if 0 < share < 0.1 else f"{share:.1f} %"

@@ -174,7 +174,10 @@ def test_text_in_a_week_is_an_unknown_code_and_a_zero_is_no_benefit(tmp_path):
         for week in range(1, 53)
     }
     small.write(tmp_path, dream=small.benefits(**weeks))
-    found = one(tmp_path)
+    packaged = small.LAYOUT.read_text(encoding="utf-8")
+    (tmp_path / "own.toml").write_text(packaged.replace("# none = [0]", "none = [0]"), encoding="utf-8")
+    own = read_layout("own.toml", tmp_path)
+    found = one(tmp_path, layout=own)
     assert re.match(
         r"benefits: 104 of 3,\d{3} weekly codes \(3\.\d %\) are not in the layout \(text that is no code\)", found
     )
