@@ -16,6 +16,7 @@ import pytest
 from evaluation.errors import DataError
 from evaluation.register.convert import converted
 from evaluation.register.engine import open_engine
+from evaluation.register.layout import read_layout
 from evaluation.register.sources import baseline_month, input_hashes
 from tests.register import small
 
@@ -173,6 +174,39 @@ def test_municipalities_are_three_digits_however_they_are_stored(tmp_path, stack
     changed = {f"bef{year}": small.population(year, KOM=codes * 5) for year in small.YEARS}
     sources = small.opened(small.write(tmp_path, **changed), stack)
     assert {row["municipality"] for row in small.rows(sources, sources.population)} == {"860", "851", "787", "101"}
+
+
+def test_years_and_months_may_stand_in_columns_and_a_job_in_several(tmp_path, stack):
+    """Another extract: one file of all years each, year and month as columns, a job told by workplace and company."""
+    text = small.LAYOUT.read_text(encoding="utf-8")
+    text = text.replace('file_year = "*{yyyy}*"', 'year = "AAR"', 1).replace(
+        'date = "AJO_JOB_START_DATO"', 'year = "AAR"\nmonth = "MD"'
+    )
+    (tmp_path / "own.toml").write_text(text, encoding="utf-8")
+    small.write(tmp_path)
+    people, paid = [], []
+    for year in small.YEARS:
+        people.append(small.population(year).append_column("aar", pa.array([str(year)] * small.PERSONS)))
+        table = small.hours(year).drop_columns(["AJO_JOB_ID"])
+        months = [day.month for day in table["AJO_JOB_START_DATO"].to_pylist()]
+        works = pa.array([None, *[f"w{month}" for month in months[1:]]])
+        for name, column in (
+            ("AAR", pa.array([float(year)] * 120)),
+            ("MD", pa.array(months)),
+            ("ARBGNR", works),
+            ("CVRNR", pa.array([7] * 120)),
+        ):
+            table = table.append_column(name, column)
+        paid.append(table.drop_columns(["AJO_JOB_START_DATO"]))
+    pq.write_table(pa.concat_tables(people), tmp_path / "people.parquet")
+    pq.write_table(pa.concat_tables(paid), tmp_path / "paid.parquet")
+    by_file, own = small.opened(tmp_path, stack), read_layout("own.toml", tmp_path)
+    by_column = small.opened(tmp_path, stack, layout=own, population="people.parquet", hours="paid.parquet")
+    assert small.rows(by_column, by_column.population) == small.rows(by_file, by_file.population)
+    order = ("year", "month", "person")
+    want, got = (small.rows(each, each.hours, *order) for each in (by_file, by_column))
+    assert [{**row, "job": ""} for row in got] == [{**row, "job": ""} for row in want]
+    assert [row["job"] for row in got[:2]] == ["|7", "w1|7"]
 
 
 # other formats -------------------------------------------------------------------------------------------------------
