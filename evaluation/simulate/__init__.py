@@ -114,7 +114,7 @@ def simulate(
                 writing.result()
             writing = background.submit(write_part, writers, parameters, drawn, part, seed)
             done += len(part.people.number)
-            say("simulate", f"{done:,} of {persons:,} persons")
+            say("Simulate", f"{done:,} of {persons:,} persons")
         if writing is not None:
             writing.result()
     series = write_series(folder / "series", parameters, drawn, seed)
