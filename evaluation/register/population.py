@@ -33,6 +33,7 @@ WHERE = ("age", "sex", "origin", "education", "municipality", "birth_year", "bir
 _AGES = ((25, "18-24"), (30, "25-29"), (40, "30-39"), (50, "40-49"), (60, "50-59"))
 _YEARS_ON_BENEFIT = ((2, "0-1"), (4, "2-3"), (6, "4-5"))
 UNKNOWN = "unknown"
+ATTRIBUTES = ("person", "base", "municipality", "birth_year", "birth_month", "age", "sex", "origin", "education")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,7 @@ def members(sources: Sources, register: Register, timing: Timing, measures: Coll
         raise DataError(_nobody(flow, register))
 
     say("Persons", "their weeks on benefit")
-    attributes = ["person", "base", "municipality", "birth_year", "birth_month", "age", "sex", "origin", "education"]
-    table = found.filter(nw.col("readiness_step") == 1).select(*attributes)
+    table = found.filter(nw.col("readiness_step") == 1).select(*ATTRIBUTES)
     if needs_benefit_years(register):
         years = _stacked(_with_benefit_years(sources, each, table) for each in timing.baselines)
         table = engine.keep(years, "members")
@@ -218,15 +218,15 @@ def _with_benefit_years(sources: Sources, baseline: Baseline, chosen: Frame) -> 
         raise DataError(
             *error.problems, f"years on benefit are counted over {states.BENEFIT_YEARS} years; {hint}"
         ) from None
-    years = states.benefit_years(wide.join(own.select("person"), on="person", how="semi"), sources.layout, before)
-    joined = own.join(years, on="person", how="left")
-    return joined.with_columns(benefit_years=nw.col("benefit_years").fill_null(0))
+    years = states.benefit_years(sources.layout, before)
+    return wide.join(own, on="person", how="inner").select(*ATTRIBUTES, benefit_years=years)
 
 
 def _states(sources: Sources, timing: Timing, table: Frame, measures: Collection[str]) -> Frame:
     """The states of the persons at the end of each period."""
     wide = sources.benefits(weeks=states.period_weeks(timing, measures), quarters=[], bridge=False)
-    wide = wide.join(table.select("person").unique(), on="person", how="semi")
+    # kept, since every period looks at it
+    wide = sources.engine.keep(wide.join(table.select("person").unique(), on="person", how="semi"), "weeks")
     return sources.engine.keep(states.period_states(wide, sources.layout, timing, measures), "states")
 
 

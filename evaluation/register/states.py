@@ -31,8 +31,16 @@ def column(week: Week) -> str:
 
 
 def some_week(weeks: Iterable[Week], codes: Collection[int]) -> nw.Expr:
-    """1 when at least one of a few weeks has one of the codes, else 0."""
-    return nw.max_horizontal(*(_within(nw.col(column(week)), codes) for week in weeks))
+    """1 when at least one of the weeks has one of the codes, else 0.
+
+    The weeks are joined to one text such as ",130,,731," that is searched once: as comparisons of hundreds of columns with
+    dozens of ranges, it takes engines longer to plan than to compute.
+    """
+    text = nw.concat_str(
+        nw.lit(""), *(nw.col(column(week)).cast(nw.String).fill_null("") for week in weeks), nw.lit(""), separator=","
+    )
+    wanted = "|".join(str(code) for code in sorted(codes)) or "none"
+    return nw.when(text.str.contains(f",(?:{wanted}),")).then(1).otherwise(0)
 
 
 def years_before(year: int) -> tuple[tuple[Week, ...], ...]:
@@ -40,17 +48,9 @@ def years_before(year: int) -> tuple[tuple[Week, ...], ...]:
     return tuple(weeks_of(one) for one in range(year - BENEFIT_YEARS, year))
 
 
-def benefit_years(wide: Frame, layout: Layout, years: Sequence[Sequence[Week]]) -> Frame:
-    """person, benefit_years: in how many of the years one week had public support; who never had is not in it.
-
-    The week columns are turned into rows, for the members only: as one expression over hundreds of columns they take engines
-    longer to plan than to compute.
-    """
-    support = state_codes(layout, "on_benefit")
-    frames = [
-        _long(wide, weeks).filter(_within(nw.col("code"), support) == 1).select("person").unique() for weeks in years
-    ]
-    return nw.concat(frames, how="vertical").group_by("person").agg(benefit_years=nw.len().cast(nw.Int64))
+def benefit_years(layout: Layout, years: Sequence[Sequence[Week]]) -> nw.Expr:
+    """In how many of the years at least one week had public support."""
+    return nw.sum_horizontal(*(some_week(weeks, state_codes(layout, "on_benefit")) for weeks in years))
 
 
 def period_weeks(times: Timing, measures: Collection[str]) -> tuple[Week, ...]:
@@ -60,25 +60,24 @@ def period_weeks(times: Timing, measures: Collection[str]) -> tuple[Week, ...]:
 
 
 def period_states(wide: Frame, layout: Layout, times: Timing, measures: Collection[str]) -> Frame:
-    """person, place (of the period), and 0 or 1: dead, emigrated, left_STATE of `LEFT`, on_STATE for each measure but
-    `self_support`, whose contrary is on_any. Who has no code in a period's last weeks is not in it.
-    """  # fmt: skip
-    lasts = [_number(times.weeks(place, 1)[0]) for place in range(len(times.periods))]
-    code, week = nw.col("code"), nw.col("number")
-    later = [nw.when(week > last).then(1).otherwise(0) for last in lasts[:-1]]
-    at_end = nw.when(week.is_in(lasts)).then(1).otherwise(0)
-    flags = {name: at_end * _within(code, state_codes(layout, name)) for name in ("dead", "emigrated")}
-    flags |= {f"left_{name}": at_end * _within(code, state_codes(layout, name)) for name in LEFT}
-    flags |= {state_column(name): _within(code, state_codes(layout, name)) for name in MEASURES if name in measures}
-    return (
-        _long(wide, period_weeks(times, measures))
-        .with_columns(
-            number=nw.col("week").str.slice(5, 4).cast(nw.Int64) * 100 + nw.col("week").str.slice(10, 2).cast(nw.Int64)
-        )
-        .select("person", place=nw.sum_horizontal(*later) if later else nw.lit(0), **flags)
-        .group_by("person", "place")
-        .agg(**{name: nw.col(name).max() for name in flags})
-    )
+    """What the weeks say at the end of each period, of persons with the columns of `period_weeks`.
+
+    Returns
+    -------
+    lazy table
+        person, place (of the period), and 0 or 1: dead, emigrated, left_STATE of `LEFT`, on_STATE for each measure; behind
+        `self_support` stands its contrary, on_any.
+    """
+    frames = []
+    for place in range(len(times.periods)):
+        last, four = times.weeks(place, 1), times.weeks(place, LAST_WEEKS)
+        flags = {name: some_week(last, state_codes(layout, name)) for name in ("dead", "emigrated")}
+        flags |= {f"left_{name}": some_week(last, state_codes(layout, name)) for name in LEFT}
+        flags |= {
+            state_column(name): some_week(four, state_codes(layout, name)) for name in MEASURES if name in measures
+        }
+        frames.append(wide.select("person", place=nw.lit(place), **flags))
+    return frames[0] if len(frames) == 1 else nw.concat(frames, how="vertical")
 
 
 def state_column(measure: str) -> str:
@@ -94,36 +93,3 @@ def state_codes(layout: Layout, state: str) -> frozenset[int]:
     if state == "self_support":
         return support | layout.states.get("education", frozenset())
     return layout.states.get(state, frozenset())
-
-
-def ranges(codes: Collection[int]) -> tuple[tuple[int, int], ...]:
-    """Whole numbers as few closed ranges, which engines test faster than long lists."""
-    spans: list[tuple[int, int]] = []
-    for code in sorted(codes):
-        if spans and code == spans[-1][1] + 1:
-            spans[-1] = (spans[-1][0], code)
-        else:
-            spans.append((code, code))
-    return tuple(spans)
-
-
-def _long(wide: Frame, weeks: Sequence[Week]) -> Frame:
-    """person, week (the column's name), code: a row per week with a code."""
-    columns = [column(week) for week in weeks]
-    rows = wide.select("person", *columns).unpivot(on=columns, index="person", variable_name="week", value_name="code")
-    return rows.filter(~nw.col("code").is_null())
-
-
-def _number(week: Week) -> int:
-    return 100 * week[0] + week[1]
-
-
-def _within(value: nw.Expr, codes: Collection[int]) -> nw.Expr:
-    """1 when the value is one of the codes, else 0; also where there is no value."""
-    spans = ranges(codes)
-    if not spans:
-        return nw.when(value.is_null()).then(0).otherwise(0)
-    inside = value.is_between(*spans[0])
-    for low, high in spans[1:]:
-        inside = inside | value.is_between(low, high)
-    return nw.when(inside).then(1).otherwise(0)
