@@ -128,6 +128,18 @@ def test_several_passes_over_the_hours_give_the_same_cells(engine, layout, monke
         agree(made(rows, layout, engine, asked, ("annual_hours",)), Twin(rows, layout, asked), ("annual_hours",))
 
 
+@pytest.mark.slow
+def test_spark_gives_the_same_cells(layout):
+    pytest.importorskip("pyspark")
+    asked, rows = Asked(periods=(2013, 2015)), random_rows(1, persons=40)
+    with open_engine("pyspark") as spark:
+        agree(
+            made(rows, layout, spark, asked, ("annual_hours", "self_support")),
+            Twin(rows, layout, asked),
+            ("annual_hours", "self_support"),
+        )
+
+
 def test_the_order_of_rows_does_not_matter(engine, layout):
     rows = random_rows(1)
     turned = dataclasses.replace(rows, population=rows.population[::-1], hours=rows.hours[::-1])
