@@ -78,19 +78,32 @@ def simplex_least_squares(columns: Array, target: Array, ridge: float = 0.0) -> 
 
 def _active_set(columns: Array, ridge: float) -> Array:
     """The simplex weights that bring columns·w nearest to 0, by one non-negative least squares problem."""
+    donors = columns.shape[1]
+    solution = None if ridge else _nnls(columns, 0.0)
+    if solution is None:
+        # with a hair of a ridge the active set cannot circle among donors with the same history
+        solution = _nnls(columns, ridge + 1e-14)
+    if solution is None:
+        raise EstimationError(f"the weights of the synthetic control did not converge for {donors} donors")
+    return np.asarray(solution / solution.sum())
+
+
+def _nnls(columns: Array, ridge: float) -> Array | None:
+    """The u ≥ 0 that minimises ‖columns·u‖² + (Σu − 1)² + ridge·‖u‖², or None where the active set does not settle."""
     rows, donors = columns.shape
-    stacked = np.zeros((rows + donors + 1, donors), order="F")
+    more = donors if ridge else 0
+    stacked = np.zeros((rows + more + 1, donors), order="F")
     stacked[:rows] = columns
-    # never quite without a ridge: rounding alone would decide between donors with the same history
-    stacked[rows : rows + donors].flat[:: donors + 1] = np.sqrt(ridge + 1e-14)
+    if ridge:
+        stacked[rows : rows + donors].flat[:: donors + 1] = np.sqrt(ridge)
     stacked[-1] = 1.0
-    right = np.zeros(rows + donors + 1)
+    right = np.zeros(rows + more + 1)
     right[-1] = 1.0
     try:
         solution, _ = nnls(stacked, right, maxiter=30 * donors)
-    except RuntimeError as error:
-        raise EstimationError("the weights of the synthetic control did not converge") from error
-    return np.asarray(solution / solution.sum())
+    except RuntimeError:
+        return None
+    return np.asarray(solution) if solution.sum() > 0.0 else None
 
 
 def _block_pivoting(gram: Array, ridge: float) -> Array | None:

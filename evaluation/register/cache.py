@@ -97,7 +97,8 @@ def store(key: str, entry: Entry, folder: Path | None = None) -> bool:
         base.mkdir(parents=True, exist_ok=True, mode=0o700)
         content = _packed(entry.arrays)
         facts = {"key": key, "sha256": hashlib.sha256(content).hexdigest(), "facts": dict(entry.facts)}
-        text = json.dumps(facts, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        # in the order given: a result from the cache must be the same to the last byte as one that was just made
+        text = json.dumps(facts, ensure_ascii=False, allow_nan=False)
         _replace(arrays_path, content)
         _replace(facts_path, text.encode())
     except (OSError, ValueError, TypeError):

@@ -22,6 +22,7 @@ from evaluation.register.kept import from_entry, to_entry
 from evaluation.register.layout import Layout, read_layout
 from evaluation.result import InputFile, Population
 from evaluation.spec.loaded import LoadedSpec
+from evaluation.spec.measures import HOURS
 
 if TYPE_CHECKING:
     from evaluation.spec.model import Register
@@ -62,7 +63,7 @@ def prepare(loaded: LoadedSpec, say: Say) -> Registered:
     if register.who.design == "stock":
         period = _last_before(cells, loaded.spec.treatment.start)
     weighted = balance.weights(cells, treated, excluded, register.balance, period)
-    panel = to_panel(cells, register.outcome.measure, weighted.weights)
+    panel = _in_points(to_panel(cells, register.outcome.measure, weighted.weights), register.outcome.measure)
     prepared = panel_from_spec(loaded, _table(panel, register.outcome.measure, inputs))
     prepared = replace(prepared, flow=cells.flow)
     return Registered(prepared, _population(cells, weighted, register, set(treated), set(excluded), loaded))
@@ -116,6 +117,13 @@ def _cells(loaded: LoadedSpec, register: Register, layout: Layout, say: Say) -> 
 def _size(cells: Cells) -> str:
     persons = int(cells.persons.sum() if cells.persons.ndim == 2 else cells.persons[:, :, -1].sum())
     return f"{persons:,} persons in {len(cells.units)} municipalities, {len(cells.periods)} periods"
+
+
+def _in_points(panel: Panel, measure: str) -> Panel:
+    """Shares in per cent, so that their differences are percentage points; hours as they are."""
+    if measure in HOURS or panel.noise is None:
+        return panel
+    return replace(panel, outcome=panel.outcome * 100.0, noise=panel.noise * 100.0**2)
 
 
 def _table(panel: Panel, measure: str, inputs: tuple[InputFile, ...]) -> Table:
@@ -193,7 +201,7 @@ def _last_before(cells: Cells, start: object) -> int:
 
 
 def _problems(loaded: LoadedSpec) -> Callable[[str, str], Problem]:
-    return lambda key, what: loaded.locator.problem(("register", key), what)
+    return lambda key, what: loaded.locator.problem(("register", *key.split(".")), what)
 
 
 # ------------------------------------------------------------------ what the page says of the persons

@@ -53,7 +53,7 @@ def gather(sources: Sources, register: Register, say: Callable[[str, str], None]
     parts = outcomes.person_hours(sources, register, times, members, say)
     _hours_cover(sources, register, times, parts, covariates)
 
-    say("Cells", "")
+    say("Cells", "sums by municipality and period")
     before = outcomes.hours_before(parts, times)
     placed = members.table.join(before, on=["person", "base"], how="left").with_columns(
         hours_before=nw.col("hours_before").fill_null(0)

@@ -44,7 +44,7 @@ def person_hours(sources: Sources, register: Register, timing: Timing, members: 
         person, year (of the month), ordinal (of the period), hours (hundredths), last (those of its last three months), before
         (those of the twelve months up to the baseline; 0 in a stock), and `COUNTERS`.
     """
-    say("Hours", "")
+    say("Hours", "by person and period")
     rows = sources.engine.keep(_rows(sources, register, timing, members), "rows")
     table = sources.engine.collect(rows.group_by("year").agg(rows=nw.len().cast(nw.Int64)))
     counts = dict(zip(table.column("year").to_pylist(), table.column("rows").to_pylist(), strict=True))

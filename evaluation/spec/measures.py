@@ -21,16 +21,19 @@ _HOURS = {
     "quarter": {"da": "timer i kvartalet pr. person", "en": "hours a quarter per person"},
     "window": {"da": "timer på 12 måneder pr. person", "en": "hours in 12 months per person"},
 }
+HOURS = ("annual_hours", "hours_if_any")
+"""Measures in hours; all others are shares of persons."""
+
 _POINTS = {"da": "procentpoint", "en": "percentage points"}
 
 _SHARES: dict[str, tuple[str, str, Literal["higher", "lower", "neither"]]] = {
-    "any_hours": ("andelen med arbejdstimer", "share with any working hours", "higher"),
-    "stable_employment": ("andelen i stabil beskæftigelse", "share in stable employment", "higher"),
-    "self_support": ("andelen på selvforsørgelse", "share in self-support", "higher"),
-    "education": ("andelen i uddannelse", "share in education", "higher"),
-    "fleksjob": ("andelen i fleksjob", "share in a flexible job", "neither"),
-    "disability_pension": ("andelen på førtidspension", "share on disability pension", "neither"),
-    "on_benefit": ("andelen på offentlig forsørgelse", "share on public support", "lower"),
+    "any_hours": ("andelen med arbejdstimer", "the share with any working hours", "higher"),
+    "stable_employment": ("andelen i stabil beskæftigelse", "the share in stable employment", "higher"),
+    "self_support": ("andelen på selvforsørgelse", "the share in self-support", "higher"),
+    "education": ("andelen i uddannelse", "the share in education", "higher"),
+    "fleksjob": ("andelen i fleksjob", "the share in a flexible job", "neither"),
+    "disability_pension": ("andelen på førtidspension", "the share on disability pension", "neither"),
+    "on_benefit": ("andelen på offentlig forsørgelse", "the share on public support", "lower"),
 }
 
 
