@@ -31,18 +31,43 @@ COMMANDS: dict[str, list[str]] = {
     "evaluate specs/hjorring_employment.toml --check": ["-c", EVALUATE, "specs/hjorring_employment.toml", "--check"],
     "evaluate specs/hjorring_employment.toml": ["-c", EVALUATE, "specs/hjorring_employment.toml", "--output", "OUT"],
     "evaluate specs/california.toml": ["-c", EVALUATE, "specs/california.toml", "--output", "OUT"],
-    "evaluate --render hjorring_employment.json": ["-c", EVALUATE, "--render", "OUT/hjorring_employment.json", "--output", "OUT2"],
+    "evaluate specs/hjorring.toml, registers read": ["-c", EVALUATE, "specs/hjorring.toml", "--output", "OUT"],
+    "evaluate specs/hjorring.toml, cells in the cache": ["-c", EVALUATE, "specs/hjorring.toml", "--output", "OUT"],
+    "evaluate --simulate DIR --persons 100000": [
+        "-c",
+        EVALUATE,
+        "--simulate",
+        "OUT3",
+        "--persons",
+        "100000",
+        "--force",
+    ],
+    "evaluate --render hjorring_employment.json": [
+        "-c",
+        EVALUATE,
+        "--render",
+        "OUT/hjorring_employment.json",
+        "--output",
+        "OUT2",
+    ],
 }
-LIMITS = {"import evaluation": 0.25, "evaluate --help": 0.25, "evaluate specs/hjorring_employment.toml": 5.0}
+LIMITS = {
+    "import evaluation": 0.25,
+    "evaluate --help": 0.25,
+    "evaluate specs/hjorring_employment.toml": 5.0,
+    "evaluate specs/hjorring.toml, registers read": 20.0,
+    "evaluate specs/hjorring.toml, cells in the cache": 8.0,
+    "evaluate --simulate DIR --persons 100000": 10.0,
+}
 """Seconds of wall clock to reach."""
 
 
-def once(words: list[str]) -> tuple[float, float, float, int]:
+def once(words: list[str], cache: str) -> tuple[float, float, float, int]:
     """Wall clock, processor seconds, peak memory in MB, exit code of one new process."""
     began = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, *words], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "NETTOEFFEKT_CACHE": cache},
     )  # fmt: skip
     _, status, used = os.wait4(process.pid, 0)
     wall = time.perf_counter() - began
@@ -59,8 +84,14 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for command, words in COMMANDS.items():
-            placed = [word.replace("OUT", str(Path(folder, "out")), 1) if word.startswith("OUT") else word for word in words]
-            runs = [once(placed) for _ in range(asked.repetitions + 1)][1:]
+            placed = [
+                word.replace("OUT", str(Path(folder, "out")), 1) if word.startswith("OUT") else word for word in words
+            ]
+            caches = [
+                str(Path(folder, f"cache{run if 'registers read' in command else ''}"))
+                for run in range(asked.repetitions + 1)
+            ]
+            runs = [once(placed, cache) for cache in caches][1:]
             codes = {run[3] for run in runs}
             row: dict[str, Any] = {
                 "command": command,
