@@ -275,15 +275,15 @@ def contrast_influence(outcome: Array, target: Target, controls: Array, before: 
     from the mean of the controls.
     """
     lines = outcome - (outcome @ before)[:, None]
-    treated = target.units > 0
-    inside = np.divide((target.cells * lines).sum(axis=1), target.units, out=np.zeros(len(outcome)), where=treated)
-    own = np.where(treated, inside, lines @ target.periods)
-    influence = target.units * (own - target.units @ own) - controls * (own - controls @ own)
-    shares = target.shares.T
-    columns = lines.T
-    path = shares * (columns - (shares * columns).sum(axis=1, keepdims=True)) - controls * (
-        columns - (columns @ controls)[:, None]
-    )
+    own = lines @ target.periods
+    influence = -controls * (own - controls @ own)
+    path = -(controls[:, None] * (lines - controls @ lines)).T
+    # the treated are few: only their rows are worked on
+    rows = np.flatnonzero(target.units)
+    weights, changes, shares = target.units[rows], lines[rows], target.shares_of(rows)
+    inside = (target.cells[rows] * changes).sum(axis=1) / weights
+    influence[rows] += weights * (inside - weights @ inside)
+    path[:, rows] += (shares * (changes - (shares * changes).sum(axis=0))).T
     return influence, path
 
 
