@@ -337,6 +337,13 @@ def arrow_indices(rows: Indices) -> Any:
     return pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
 
 
+def arrow_floats(values: Array) -> Any:
+    """Numbers as an Arrow array, over the same memory (and without pandas, which `pa.array` imports to look for a series)."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.float64(), values.size, [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
 def arrow_names(labels: Sequence[str], codes: Indices) -> Any:
     """The column of text that `codes` (rows,) into `labels` stand for, null where negative."""
     import pyarrow as pa

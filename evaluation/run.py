@@ -307,13 +307,13 @@ def simulate(
 
 def inputs_of(loaded: LoadedSpec) -> tuple[Path, ...]:
     """What a run of this spec reads: the spec and the data files that are there."""
-    from evaluation.readers import files_of
+    if loaded.spec.registers is None:
+        from evaluation.readers import files_of
 
-    registers = loaded.spec.registers
-    if registers is None:
         return (loaded.path, *files_of(loaded.folder / loaded.spec.data.path))
-    paths = (registers.population, registers.benefits, registers.hours, registers.education)
-    return (loaded.path, *(file for path in paths if path for file in files_of(loaded.folder / path)))
+    from evaluation.register.files import register_files
+
+    return (loaded.path, *register_files(loaded.spec.registers, loaded.folder))
 
 
 def check_places(folder: Path, name: str, **keywords: Any) -> None:

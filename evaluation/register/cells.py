@@ -6,11 +6,8 @@ comes later, and cells are neither printed nor published.
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -201,30 +198,7 @@ def _ratio(above: Array, below: Array, otherwise: float) -> Array:
     return found
 
 
-# ------------------------------------------------------------------ kept in a file
-
-
-def save(cells: Cells, path: Path) -> None:
-    """Write cells to a .npz file without pickled objects; the same cells give the same bytes."""
-    arrays, facts = packed(cells)
-    text = json.dumps(facts, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    buffer = io.BytesIO()
-    named: dict[str, Any] = {**arrays, "facts": np.frombuffer(text.encode(), dtype=np.uint8)}
-    np.savez_compressed(buffer, **named)
-    path.write_bytes(buffer.getvalue())
-
-
-def load(path: Path) -> Cells:
-    """Read what `save` wrote.
-
-    Raises
-    ------
-    OSError, ValueError, KeyError, zipfile.BadZipFile
-        The file cannot be read, or is something else.
-    """
-    with np.load(path, allow_pickle=False) as stored:
-        arrays = {name: stored[name] for name in stored.files}
-    return unpacked(arrays, json.loads(arrays.pop("facts").tobytes().decode()))
+# ------------------------------------------------------------------ as plain values
 
 
 def packed(cells: Cells) -> tuple[dict[str, IntArray], dict[str, Any]]:

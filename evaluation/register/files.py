@@ -108,6 +108,12 @@ def inspect(path: Path, name: str) -> RegisterFile | str:
     return RegisterFile(path, name, schema, int(metadata.num_rows), metadata)
 
 
+def register_files(register: Register, folder: Path) -> tuple[Path, ...]:
+    """The files of all registers that are there; what is wrong with the others is told when they are opened."""
+    found = (find_files(text, folder) for key in REGISTERS if (text := getattr(register, key)) is not None)
+    return tuple(path for files in found if not isinstance(files, str) for path in files)
+
+
 def sha256_of(path: Path) -> str:
     """The hash of a file, read in blocks."""
     digest = hashlib.sha256()

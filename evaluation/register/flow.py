@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.columns import arrow_names
+from evaluation.columns import arrow_floats, arrow_names
 from evaluation.denmark.areas import municipalities, recognise
 from evaluation.errors import DataError, Problem, did_you_mean
 from evaluation.panel import Array, Panel
@@ -134,23 +134,16 @@ def _table(panel: Panel, measure: str, inputs: tuple[InputFile, ...]) -> Table:
     rows, columns = np.nonzero(np.isfinite(panel.outcome))
     assert panel.size is not None  # registers always know it
     assert panel.noise is not None
-    # out of buffers: `pa.array` imports pandas to look whether it was given a series, which takes half a second
     frame = pa.table(
         {
             "municipality": arrow_names(panel.units, rows),
             "period": arrow_names([period.label for period in panel.periods], columns),
-            measure: _arrow_floats(panel.outcome[rows, columns]),
-            "persons": _arrow_floats(panel.size[rows, columns]),
-            "noise": _arrow_floats(panel.noise[rows, columns]),
+            measure: arrow_floats(panel.outcome[rows, columns]),
+            "persons": arrow_floats(panel.size[rows, columns]),
+            "noise": arrow_floats(panel.noise[rows, columns]),
         }
     )
     return Table(nw.from_native(frame, eager_only=True), inputs)
-
-
-def _arrow_floats(values: Array) -> Any:
-    import pyarrow as pa
-
-    return pa.Array.from_buffers(pa.float64(), values.size, [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
 # ------------------------------------------------------------------ names, codes and problems

@@ -15,6 +15,7 @@ import numpy as np
 from evaluation.errors import DataError
 from evaluation.register import outcomes, population, states
 from evaluation.register.cells import EXITS, NUMBERS, Cells, IntArray
+from evaluation.register.expressions import row_count, total, where_holds
 from evaluation.register.timing import Timing, timing
 from evaluation.result import FlowStep
 
@@ -62,8 +63,9 @@ def gather(sources: Sources, register: Register, say: Callable[[str, str], None]
     placed = sources.engine.keep(placed.with_columns(**bands) if bands else placed, "placed")
     keys = ["municipality", *bands]
     at_baseline = _at_baseline(sources, placed, keys, covariates)
-    followed = _followed(register, times, placed, members, outcomes.by_period(parts), keys, measures)
-    found = sources.engine.collect(_added(sources, register, times, followed, keys, measures))
+    followed = _followed(times, placed, members, keys, measures)
+    worked = _with_hours(register, followed, outcomes.by_period(parts))
+    found = sources.engine.collect(_added(sources, register, times, worked, keys, measures))
     observed = _observed(sources, followed, members.flow[-1])
     made = _Grid.of(at_baseline, bands, times, register.who.design == "stock")
     return made.cells(at_baseline, found, covariates, measures, (*members.flow, observed), dict(sources.counters))
@@ -74,20 +76,14 @@ def gather(sources: Sources, register: Register, say: Callable[[str, str], None]
 
 def _at_baseline(sources: Sources, placed: Frame, keys: Sequence[str], covariates: Sequence[str]) -> pa.Table:
     """Persons and sums of their numbers by unit, cell and baseline."""
-    numbers = {f"sum_{name}": _sum(nw.col(name)) for name in NUMBERS if name in covariates}
-    return sources.engine.collect(placed.group_by(*keys, "base").agg(persons=_count(), **numbers))
+    numbers = {f"sum_{name}": total(nw.col(name)) for name in NUMBERS if name in covariates}
+    return sources.engine.collect(placed.group_by(*keys, "base").agg(persons=row_count(), **numbers))
 
 
 def _followed(
-    register: Register,
-    times: Timing,
-    placed: Frame,
-    members: population.Members,
-    hours: Frame,
-    keys: Sequence[str],
-    measures: Sequence[str],
+    times: Timing, placed: Frame, members: population.Members, keys: Sequence[str], measures: Sequence[str]
 ) -> Frame:
-    """One row per member and period: whether they are observed, their hours, their states."""
+    """One row per member and period: whether they are observed, and their states."""
     frames = [
         placed.filter(nw.col("base") == baseline.year).select(
             "person",
@@ -102,25 +98,31 @@ def _followed(
     ]
     flags = ["dead", "emigrated", *(f"left_{name}" for name in states.LEFT)]
     flags += [states.state_column(name) for name in states.MEASURES if name in measures]
-    zeros = [*flags, "there", "hours", "last", *outcomes.COUNTERS]
     return (
         nw.concat(frames, how="vertical")
         .join(members.residence, on=["person", "home"], how="left")
         .join(members.states, on=["person", "place"], how="left")
-        .join(hours, on=["person", "ordinal"], how="left")
-        .with_columns(**{name: nw.col(name).fill_null(0) for name in zeros})
+        .with_columns(**{name: nw.col(name).fill_null(0) for name in [*flags, "there"]})
         # who is not in the population register and has no code has left it, most likely for another country
         .with_columns(
             emigrated=(1 - nw.col("dead")) * nw.max_horizontal(nw.col("emigrated"), 1 - nw.col("there")),
-            worked=outcomes.capped(register),
         )
         .with_columns(present=(1 - nw.col("dead")) * (1 - nw.col("emigrated")))
-        .with_columns(moved=nw.col("present") * _flag(nw.col("now") != nw.col("municipality")))
+        .with_columns(moved=nw.col("present") * where_holds(nw.col("now") != nw.col("municipality")))
+    )
+
+
+def _with_hours(register: Register, followed: Frame, hours: Frame) -> Frame:
+    """The same with their hours; who has no row of hours has none."""
+    zeros = ["hours", "last", *outcomes.COUNTERS]
+    joined = followed.join(hours, on=["person", "ordinal"], how="left")
+    return joined.with_columns(**{name: nw.col(name).fill_null(0) for name in zeros}).with_columns(
+        worked=outcomes.capped(register)
     )
 
 
 def _added(
-    sources: Sources, register: Register, times: Timing, followed: Frame, keys: Sequence[str], measures: Sequence[str]
+    sources: Sources, register: Register, times: Timing, worked: Frame, keys: Sequence[str], measures: Sequence[str]
 ) -> Frame:
     """Sums by unit, cell and period."""
     over, capped = outcomes.years_over(register, sources, times)
@@ -128,21 +130,21 @@ def _added(
     for measure in measures:
         counted, number = outcomes.value(measure)
         sums |= {
-            f"count_{measure}": _sum(counted),
-            f"total_{measure}": _sum(number),
-            f"squares_{measure}": _sum(number * number),
+            f"count_{measure}": total(counted),
+            f"total_{measure}": total(number),
+            f"squares_{measure}": total(number * number),
         }
     for name in EXITS:
-        sums[f"exit_{name}"] = _sum(nw.col(name if name in ("dead", "emigrated", "moved") else f"left_{name}"))
-    sums |= {f"counter_{name}": _sum(nw.col(name)) for name in outcomes.COUNTERS}
-    sums |= {"counter_years_over": _sum(over), "counter_capped": _sum(capped)}
-    return followed.group_by(*keys, "place").agg(**sums)
+        sums[f"exit_{name}"] = total(nw.col(name if name in ("dead", "emigrated", "moved") else f"left_{name}"))
+    sums |= {f"counter_{name}": total(nw.col(name)) for name in outcomes.COUNTERS}
+    sums |= {"counter_years_over": total(over), "counter_capped": total(capped)}
+    return worked.group_by(*keys, "place").agg(**sums)
 
 
 def _observed(sources: Sources, followed: Frame, last: FlowStep) -> FlowStep:
     """How many are observed in every period that they are followed in."""
     always = followed.group_by("municipality", "person", "base").agg(present=nw.col("present").min())
-    table = always.group_by("municipality").agg(persons=_sum(nw.col("present")))
+    table = always.group_by("municipality").agg(persons=total(nw.col("present")))
     counts = sources.engine.collect(table).column("persons").to_pylist()
     return FlowStep("observed", int(sum(counts)), sum(count > 0 for count in counts), dict(last.facts))
 
@@ -261,16 +263,3 @@ def _labels(table: pa.Table, bands: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _numbers(table: pa.Table, column: str) -> IntArray:
     return np.asarray(table.column(column).to_numpy(), dtype=np.int64)
-
-
-def _sum(expression: nw.Expr) -> nw.Expr:
-    # int64 also where the engine adds up in 128 bits: beyond it the engine says so, and does not wrap around
-    return expression.sum().cast(nw.Int64)
-
-
-def _count() -> nw.Expr:
-    return nw.len().cast(nw.Int64)
-
-
-def _flag(condition: nw.Expr) -> nw.Expr:
-    return nw.when(condition).then(1).otherwise(0)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import narwhals as nw
 
 from evaluation.errors import DataError
+from evaluation.register.expressions import row_count, totals, where_holds
 from evaluation.register.states import state_column
 from evaluation.register.timing import MONTHS, Timing
 from evaluation.spec.model import Register
@@ -46,7 +47,7 @@ def person_hours(sources: Sources, register: Register, timing: Timing, members: 
     """
     say("Hours", "by person and period")
     rows = sources.engine.keep(_rows(sources, register, timing, members), "rows")
-    table = sources.engine.collect(rows.group_by("year").agg(rows=nw.len().cast(nw.Int64)))
+    table = sources.engine.collect(rows.group_by("year").agg(rows=row_count()))
     counts = dict(zip(table.column("year").to_pylist(), table.column("rows").to_pylist(), strict=True))
     if not counts:
         raise no_hours_at_all(register)
@@ -72,7 +73,7 @@ def _passes(counts: Mapping[int, int]) -> list[list[int]]:
 
 def by_period(parts: Frame) -> Frame:
     """person, ordinal with hours, last and counters: the passes added up."""
-    return parts.group_by("person", "ordinal").agg(**_sums("hours", "last", *COUNTERS))
+    return parts.group_by("person", "ordinal").agg(**totals("hours", "last", *COUNTERS))
 
 
 def hours_before(parts: Frame, timing: Timing) -> Frame:
@@ -80,13 +81,13 @@ def hours_before(parts: Frame, timing: Timing) -> Frame:
     if not timing.stock:
         return (
             parts.group_by("person")
-            .agg(**_sums("before"))
+            .agg(**totals("before"))
             .select("person", base=nw.lit(timing.baselines[0].year), hours_before=nw.col("before"))
         )
     # the baselines of a stock are Decembers, so the twelve months up to them are calendar years
     return (
         parts.group_by("person", "year")
-        .agg(**_sums("hours"))
+        .agg(**totals("hours"))
         .select("person", base=nw.col("year"), hours_before=nw.col("hours"))
     )
 
@@ -115,40 +116,41 @@ def _months_summed(sources: Sources, register: Register, timing: Timing, rows: F
     """The hours of some years by person and period, in one plan."""
     outcome, limits = register.outcome, sources.layout.limits
     number = nw.col("year") * 12 + nw.col("month") - 1
-    counted = _when(nw.col("reported"), nw.col("hours_100")) if outcome.reported_only else nw.col("hours_100") + 0
+    counted = where_holds(nw.col("reported"), nw.col("hours_100")) if outcome.reported_only else nw.col("hours_100") + 0
     once = (
         rows.group_by(*rows.collect_schema().names())
         .agg(rows=nw.len())
         .with_columns(
             counted=counted,
             duplicates=nw.col("rows") - 1,
-            imputed=_when(~nw.col("reported"), 1),
-            corrections=_when(nw.col("hours_100") < 0, 1),
+            imputed=where_holds(~nw.col("reported"), 1),
+            corrections=where_holds(nw.col("hours_100") < 0, 1),
             rows=nw.lit(1),
         )
     )
     by_job = once.group_by("person", "job", "year", "month").agg(
-        **_sums("counted", "rows", "imputed", "duplicates", "corrections")
+        **totals("counted", "rows", "imputed", "duplicates", "corrections")
     )
     by_month = (
         by_job.with_columns(
-            negative_months=_when(nw.col("counted") < 0, 1), counted=_when(nw.col("counted") > 0, nw.col("counted"))
+            negative_months=where_holds(nw.col("counted") < 0, 1),
+            counted=where_holds(nw.col("counted") > 0, nw.col("counted")),
         )
         .group_by("person", "year", "month")
-        .agg(**_sums("counted", "rows", "imputed", "duplicates", "corrections", "negative_months"))
+        .agg(**totals("counted", "rows", "imputed", "duplicates", "corrections", "negative_months"))
     )
     baseline = timing.declared
     is_before = (number > baseline - BEFORE) & (number <= baseline)
     return (
         by_month.with_columns(
             ordinal=timing.ordinal(),
-            last=_when(timing.last_quarter(), nw.col("counted")),
-            before=_when(is_before, nw.col("counted")),
-            months_over=_when(nw.col("counted") > 100 * limits.month_hours, 1),
+            last=where_holds(timing.last_quarter(), nw.col("counted")),
+            before=where_holds(is_before, nw.col("counted")),
+            months_over=where_holds(nw.col("counted") > 100 * limits.month_hours, 1),
         )
         .rename({"counted": "hours"})
         .group_by("person", "year", "ordinal")
-        .agg(**_sums("hours", "last", "before", *COUNTERS))
+        .agg(**totals("hours", "last", "before", *COUNTERS))
     )
 
 
@@ -168,8 +170,8 @@ def years_over(register: Register, sources: Sources, timing: Timing) -> tuple[nw
     """Whether a person's hours in a period are more than plausible, and whether they were cut off."""
     limit = 100 * sources.layout.limits.year_hours * MONTHS[timing.frequency] // 12
     cap = register.outcome.cap
-    over_cap = nw.col("hours") * 0 if cap is None else _when(nw.col("hours") > round(100 * cap), 1)
-    return _when(nw.col("hours") > limit, 1), over_cap
+    over_cap = nw.col("hours") * 0 if cap is None else where_holds(nw.col("hours") > round(100 * cap), 1)
+    return where_holds(nw.col("hours") > limit, 1), over_cap
 
 
 def value(measure: str) -> tuple[nw.Expr, nw.Expr]:
@@ -179,7 +181,7 @@ def value(measure: str) -> tuple[nw.Expr, nw.Expr]:
     mean hours = share with any × hours if any, exactly.
     """
     present = nw.col("present")
-    any_hours = _when(nw.col("worked") > 0, 1)
+    any_hours = where_holds(nw.col("worked") > 0, 1)
     if measure == "annual_hours":
         return present, nw.col("worked") * present
     if measure == "any_hours":
@@ -187,7 +189,7 @@ def value(measure: str) -> tuple[nw.Expr, nw.Expr]:
     if measure == "hours_if_any":
         return any_hours * present, nw.col("worked") * present
     if measure == "stable_employment":
-        return present, _when(nw.col("last") >= FULL_QUARTER, 1) * present
+        return present, where_holds(nw.col("last") >= FULL_QUARTER, 1) * present
     state = nw.col(state_column(measure))
     return present, (1 - state if measure == "self_support" else state) * present
 
@@ -204,12 +206,3 @@ def no_hours_at_all(register: Register) -> DataError:
         f"register.hours: no person of the group has a row of hours ({kinds}) in any period; check that the registers use the "
         "same person keys, that the files cover [register] periods, and the layout's kinds of hours"
     )
-
-
-def _sums(*names: str) -> dict[str, nw.Expr]:
-    return {name: nw.col(name).sum().cast(nw.Int64) for name in names}
-
-
-def _when(condition: nw.Expr, then: nw.Expr | int) -> nw.Expr:
-    """`then` where the condition holds, else 0; where it is not known, 0."""
-    return nw.when(condition).then(then).otherwise(0)

@@ -15,6 +15,7 @@ import narwhals as nw
 from evaluation.denmark.areas import municipalities
 from evaluation.errors import DataError, did_you_mean, listed
 from evaluation.register import states
+from evaluation.register.expressions import row_count, total, where_holds
 from evaluation.register.timing import Baseline, Timing
 from evaluation.result import FlowStep, Value
 
@@ -140,7 +141,7 @@ def _found(sources: Sources, register: Register, baseline: Baseline) -> Frame:
     weeks = baseline.weeks(who.weeks)
     quarters = [baseline.quarter] if who.readiness is not None else []
     column = f"{'match' if bridged else 'visit'}_{baseline.quarter[0]}_{baseline.quarter[1]}"
-    ready = nw.lit(1) if who.readiness is None else _flag(nw.col(column) == who.readiness)
+    ready = nw.lit(1) if who.readiness is None else where_holds(nw.col(column) == who.readiness)
     found = (
         sources.benefits(weeks=weeks, quarters=quarters, bridge=bridged)
         .filter(states.some_week(weeks, codes) == 1)
@@ -152,16 +153,16 @@ def _found(sources: Sources, register: Register, baseline: Baseline) -> Frame:
         found = found.join(sources.education, on="person", how="left")
     else:
         found = found.with_columns(education=nw.lit(None, dtype=nw.String))
-    later = _flag(nw.col("birth_month") > baseline.month)
+    later = where_holds(nw.col("birth_month") > baseline.month)
     youngest = max(who.age[0], BRIDGED_FROM_AGE) if bridged else who.age[0]
     known = [area.code for area in municipalities()]
     return (
         found.with_columns(
             base=nw.lit(baseline.year),
             age=nw.lit(baseline.year) - nw.col("birth_year") - later,
-            resident=_flag(nw.col("municipality").is_in(known)),
+            resident=where_holds(nw.col("municipality").is_in(known)),
         )
-        .with_columns(aged=nw.col("resident") * _flag(nw.col("age").is_between(youngest, who.age[1])))
+        .with_columns(aged=nw.col("resident") * where_holds(nw.col("age").is_between(youngest, who.age[1])))
         .with_columns(ready=nw.col("aged") * nw.col("ready"))
         .with_columns(readiness=nw.col("ready"))
         .select(
@@ -174,10 +175,7 @@ def _found(sources: Sources, register: Register, baseline: Baseline) -> Frame:
 def _counted(sources: Sources, table: Frame, steps: Sequence[str], register: Register) -> tuple[FlowStep, ...]:
     """Persons (of a stock: persons and years) and municipalities after each step, by one small table per municipality."""
     columns = {"benefit": "benefit", "resident": "resident", "age": "age_step", "readiness": "readiness_step"}
-    sums = {
-        step: nw.col(columns[step]).sum().cast(nw.Int64) if step in columns else nw.len().cast(nw.Int64)
-        for step in steps
-    }
+    sums = {step: total(nw.col(columns[step])) if step in columns else row_count() for step in steps}
     by_unit = sources.engine.collect(table.group_by("municipality").agg(**sums))
     facts: dict[str, Value] = {"of": "person-years"} if register.who.design == "stock" else {}
     flow = []
@@ -267,11 +265,6 @@ def _banded(name: str, limits: Sequence[tuple[int, str]], last: str) -> nw.Expr:
     for limit, text in reversed(limits):
         label = nw.when(nw.col(name) < limit).then(nw.lit(text)).otherwise(label)
     return label
-
-
-def _flag(condition: nw.Expr) -> nw.Expr:
-    """1 where the condition holds, 0 where it does not or is not known."""
-    return nw.when(condition).then(1).otherwise(0)
 
 
 def _stacked(frames: Iterable[Frame]) -> Frame:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import narwhals as nw
 
+from evaluation.register.expressions import where_holds
 from evaluation.register.layout import Layout
 from evaluation.register.timing import Timing, Week
 from evaluation.register.weeks import weeks_of
@@ -40,7 +41,7 @@ def some_week(weeks: Iterable[Week], codes: Collection[int]) -> nw.Expr:
         nw.lit(""), *(nw.col(column(week)).cast(nw.String).fill_null("") for week in weeks), nw.lit(""), separator=","
     )
     wanted = "|".join(str(code) for code in sorted(codes)) or "none"
-    return nw.when(text.str.contains(f",(?:{wanted}),")).then(1).otherwise(0)
+    return where_holds(text.str.contains(f",(?:{wanted}),"))
 
 
 def years_before(year: int) -> tuple[tuple[Week, ...], ...]:

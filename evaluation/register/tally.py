@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from evaluation.errors import listed
+from evaluation.register.expressions import where_holds
 
 if TYPE_CHECKING:
     from evaluation.register.engine import Engine
@@ -51,7 +52,7 @@ def rows_of(engine: Engine, table: nw.LazyFrame[Any]) -> list[dict[str, Any]]:
 
 def how_many(condition: nw.Expr) -> nw.Expr:
     """How many rows meet a condition; null is no."""
-    return nw.when(condition).then(nw.lit(1)).otherwise(nw.lit(0)).sum()
+    return where_holds(condition).sum()
 
 
 def shown_code(code: str) -> str:

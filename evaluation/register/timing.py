@@ -13,6 +13,7 @@ import narwhals as nw
 
 from evaluation.errors import SpecError
 from evaluation.periods import Period, parse_period
+from evaluation.register.expressions import where_holds
 from evaluation.register.weeks import last_weeks
 
 if TYPE_CHECKING:
@@ -88,10 +89,10 @@ class Timing:
     def ordinal(self) -> nw.Expr:
         """The period's ordinal from the columns `year` and `month`; only comparisons and sums, which all engines agree on."""
         if self.frequency == "quarter":
-            part = nw.sum_horizontal(*(nw.when(nw.col("month") > last).then(1).otherwise(0) for last in (3, 6, 9)))
+            part = nw.sum_horizontal(*(where_holds(nw.col("month") > last) for last in (3, 6, 9)))
             return nw.col("year") * 4 + part
         if self.frequency == "window" and self.month < 12:
-            return nw.col("year") + nw.when(nw.col("month") > self.month).then(1).otherwise(0)
+            return nw.col("year") + where_holds(nw.col("month") > self.month)
         return nw.col("year") + 0
 
     def last_quarter(self) -> nw.Expr:

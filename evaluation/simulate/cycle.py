@@ -8,12 +8,14 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from evaluation.denmark.areas import Area, municipalities
 from evaluation.simulate.parameters import Parameters
 from evaluation.simulate.streams import Array, IntArray, stream
+from evaluation.spec.model import Scenario
 
 FIRST_YEAR, LAST_YEAR = 2007, 2020
 YEARS = tuple(range(FIRST_YEAR, LAST_YEAR + 1))
@@ -21,17 +23,7 @@ BASELINE = 2014
 HJORRING = "860"
 NEIGHBOURS = ("849", "810", "813")
 """Jammerbugt, Brønderslev and Frederikshavn: they border on Hjørring (assumption)."""
-SCENARIOS = (
-    "null",
-    "effect",
-    "null_with_local_upswing",
-    "effect_with_downturn",
-    "null_with_composition",
-    "null_with_reform",
-    "effect_with_spillover",
-    "effect_fading",
-    "anticipation",
-)
+SCENARIOS: tuple[str, ...] = get_args(Scenario)
 
 _DATA = Path(__file__).parent / "data"
 _SMALL = ("825", "563", "741", "492")  # Læsø, Fanø, Samsø, Ærø: the smallest, by general knowledge

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from evaluation.errors import DataError, SpecError
-from evaluation.register.cells import Cells, cells, load, save, to_panel
+from evaluation.register import cache
+from evaluation.register.cells import Cells, cells, to_panel
 from evaluation.register.engine import open_engine
+from evaluation.register.kept import from_entry, to_entry
 from evaluation.register.layout import read_layout
 from tests.register.registers import SmallSources, register_of
 from tests.register.twin import MEASURES, Asked, Rows, Twin, random_rows
@@ -160,8 +162,8 @@ def test_a_condition_on_persons(engine, layout):
 def test_cells_are_read_only_and_survive_a_file(engine, layout, tmp_path):
     for asked in (VARIANTS["stock_quarters"], VARIANTS["cohort"]):
         found = made(random_rows(1), layout, engine, asked, ("annual_hours", "fleksjob"))
-        save(found, tmp_path / "cells.npz")
-        again = load(tmp_path / "cells.npz")
+        assert cache.store("key", to_entry(found, ()), tmp_path)
+        again, _ = from_entry(cache.load("key", tmp_path))
         for name in ("units", "periods", "covariates", "groups", "flow", "scale", "counters", "imputed"):
             assert getattr(again, name) == getattr(found, name), name
         assert (again.persons == found.persons).all()
@@ -172,9 +174,11 @@ def test_cells_are_read_only_and_survive_a_file(engine, layout, tmp_path):
                 assert array.dtype == np.int64
                 with pytest.raises(ValueError, match="read-only"):
                     array[0] = 1
-        first = (tmp_path / "cells.npz").read_bytes()
-        save(again, tmp_path / "cells.npz")
-        assert (tmp_path / "cells.npz").read_bytes() == first
+        files = sorted(tmp_path.glob("cells-key.*"))
+        first = [path.read_bytes() for path in files]
+        assert len(first) == 2
+        assert cache.store("key", to_entry(again, ()), tmp_path)
+        assert [path.read_bytes() for path in files] == first
 
 
 def test_nothing_of_a_person_is_said(engine, layout):
