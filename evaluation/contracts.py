@@ -7,12 +7,13 @@ tries to break the answer. Each lives in one file with one METHOD and is entered
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from evaluation.panel import Array, Indices, Panel
+from evaluation.errors import EstimationError, listed
+from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.result import Note, Value
 
 Rng: TypeAlias = np.random.Generator
@@ -90,24 +91,87 @@ class Method:
     gaps: Callable[[Panel, Any], Array] | None = None
 
 
+Term: TypeAlias = float | int | str | Array
+"""A coefficient or a fact about one; an array is by unit, (units,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What an adjustment finds to take out, from untreated cells alone.
+
+    Attributes
+    ----------
+    amount : Array
+        (units, periods), in the outcome's unit, for treated cells too; measured from each unit's mean before the start, so that
+        the level of the outcome stays what it was.
+    terms : mapping
+        The coefficients with their standard errors, and facts about them.
+    keep : Mask or None
+        (units,) False for controls that cannot be adjusted: they are left out. None: all can.
+    """
+
+    amount: Array
+    terms: Mapping[str, Term] = field(default_factory=dict)
+    keep: Mask | None = None
+    notes: tuple[Note, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """A panel with the cycle taken out; `removed` is (units, periods) in the outcome's unit, `terms` the coefficients."""
+    """A panel with the cycle taken out; `removed` is (units, periods) in the outcome's unit, `terms` the coefficients.
+
+    `panel` may lack controls that could not be adjusted; `removed` has a row for each unit there was.
+    """
 
     panel: Panel
     removed: Array
-    terms: Mapping[str, Value] = field(default_factory=dict)
+    terms: Mapping[str, Term] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Adjustment:
-    """One way of taking the business cycle out of the outcome, from untreated cells only."""
+    """One way of taking the business cycle out of the outcome.
+
+    `remove(untreated, options)` is handed the panel with every treated cell blanked out, so no coefficient can depend on one.
+    `idle` marks the adjustment that takes nothing out; `comparison` one that is shown beside the others but should not be the
+    answer, with the reason in its summary.
+    """
 
     name: str
     summary: str
-    adjust: Callable[[Panel, Any], Adjusted]
+    remove: Callable[[Panel, Any], Removal]
     options: type
     source: str
+    idle: bool = False
+    comparison: bool = False
+
+    def adjust(self, panel: Panel, options: Any) -> Adjusted:
+        """The panel without what `remove` found.
+
+        Raises
+        ------
+        EstimationError
+            The panel lacks what the adjustment needs, or a treated unit cannot be adjusted.
+        """
+        if self.idle:
+            return Adjusted(panel, np.zeros_like(panel.outcome))
+        found = self.remove(panel.untreated(), options)
+        adjusted, notes = panel.with_outcome(panel.outcome - found.amount), found.notes
+        if found.keep is not None and not found.keep.all():
+            lost = [name for name, kept in zip(panel.units, found.keep, strict=True) if not kept]
+            if panel.treated[~found.keep].any():
+                raise EstimationError(f"{self.name}: the treated unit cannot be adjusted")
+            adjusted = adjusted.keep_units(found.keep)
+            notes = (
+                *notes,
+                Note(
+                    "units_not_adjusted",
+                    f"{len(lost)} controls could not be adjusted and were left out: {listed(lost)}.",
+                    {"count": len(lost), "units": listed(lost)},
+                ),
+            )
+        return Adjusted(adjusted, found.amount, found.terms, notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +184,10 @@ class Pipeline:
     adjustment_options: Any
 
     def __call__(self, panel: Panel) -> Fit:
-        """Adjust, then fit."""
-        return self.method.fit(self.adjust(panel).panel, self.options)
+        """Adjust, then fit; observed and counterfactual are given as they were, the cycle included."""
+        adjusted = self.adjust(panel)
+        fit = self.method.fit(adjusted.panel, self.options)
+        return fit if self.adjustment.idle else _with_the_cycle(fit, panel, adjusted)
 
     def adjust(self, panel: Panel) -> Adjusted:
         """The adjustment alone, to see what it removed."""
@@ -132,6 +198,25 @@ class Pipeline:
         if self.method.gaps is None:
             return None
         return self.method.gaps(self.adjust(panel).panel, self.options)
+
+
+def _with_the_cycle(fit: Fit, panel: Panel, adjusted: Adjusted) -> Fit:
+    """The fit of an adjusted panel, told in the units and at the levels of the panel it was made from."""
+    from evaluation.numerics import spread, target_weights
+
+    changes: dict[str, Any] = {"notes": (*adjusted.notes, *fit.notes)}
+    if adjusted.panel.n_units < panel.n_units:
+        for name in ("unit_weights", "influence"):
+            if (value := getattr(fit, name)) is not None:
+                changes[name] = spread(value, adjusted.panel, panel)
+        if fit.path_influence is not None:
+            changes["path_influence"] = np.array([spread(row, adjusted.panel, panel) for row in fit.path_influence])
+    if fit.periods is not None and fit.observed is not None and fit.counterfactual is not None:
+        rows = np.flatnonzero(panel.treated)
+        shares = target_weights(panel, np.isfinite(panel.outcome)).shares_of(rows)
+        back = (shares * np.nan_to_num(adjusted.removed[rows])).sum(axis=0)[fit.periods]
+        changes["observed"], changes["counterfactual"] = fit.observed + back, fit.counterfactual + back
+    return replace(fit, **changes)
 
 
 @dataclass(frozen=True, slots=True)

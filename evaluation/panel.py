@@ -132,6 +132,10 @@ class Panel:
         """The same panel with other outcomes, (units, periods)."""
         return self._replace(outcome=outcome)
 
+    def untreated(self) -> Panel:
+        """The same panel with every treated cell blanked out: what an adjustment may look at."""
+        return self.with_outcome(np.where(self.after, np.nan, self.outcome))
+
     def keep_units(self, keep: Mask | Sequence[int]) -> Panel:
         """The panel of some units only, in the order of the panel (mask) or of the indices given."""
         rows = np.asarray(keep)

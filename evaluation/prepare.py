@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from evaluation.columns import Names, arrow_column, arrow_indices, arrow_names, distinct, name_of, names, period_of
-from evaluation.denmark.areas import LEVELS, Area, Level, recognise
+from evaluation.context import NO_CONTEXT, Context
+from evaluation.denmark.areas import LEVELS, Area, Level, counted, recognise
 from evaluation.errors import DataError, Problem, did_you_mean, listed
 from evaluation.frames import Roles, examine
 from evaluation.panel import Indices, Mask, Panel
@@ -29,24 +30,17 @@ NOT_CHOSEN = {
 }
 """The reason for a unit outside `controls.only`, where the spec gives none."""
 
-_WORDS: dict[Level, tuple[str, str]] = {
-    "municipality": ("municipality", "municipalities"),
-    "landsdel": ("landsdel", "landsdele"),
-    "region": ("region", "regions"),
-    "nation": ("nation", "nations"),
-    "other": ("other area", "other areas"),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The panel of a spec, the files it came from, what each step left, who was left out and why."""
+    """The panel of a spec, the files it came from, what each step left, who was left out and why, and what checks look at."""
 
     panel: Panel
     inputs: tuple[InputFile, ...]
     flow: tuple[FlowStep, ...]
     exclusions: tuple[Exclusion, ...]
     notes: tuple[Note, ...]
+    context: Context = NO_CONTEXT
 
 
 def prepare(loaded: LoadedSpec) -> Prepared:
@@ -181,7 +175,7 @@ class _Steps:
         at_level = np.array([area.level == level for area in known])
         if not at_level.any():
             self._wrong(
-                ("data", "areas"), f"no {level} in '{self.data.unit}' of {self.source}: it holds {_counts(known)}"
+                ("data", "areas"), f"no {level} in '{self.data.unit}' of {self.source}: it holds {counted(known)}"
             )
             return
         self.treated = tuple(_danish(name, known) for name in self.treated)
@@ -405,7 +399,7 @@ class _Steps:
         most = max(levels, key=lambda level: sum(area.level == level for area in known), default="municipality")
         self._wrong(
             ("data", "unit"),
-            f"{self.source}, column '{self.data.unit}' holds Danish areas of several levels: {_counts(known)}; "
+            f"{self.source}, column '{self.data.unit}' holds Danish areas of several levels: {counted(known)}; "
             f'choose one with areas = "{most}"',
         )
 
@@ -435,12 +429,6 @@ def _danish(name: str, known: Sequence[Area]) -> str:
         return name
     area = recognise([name])[0]
     return area.name if area in known and area is not None else name
-
-
-def _counts(areas: Sequence[Area]) -> str:
-    """ "98 municipalities, 11 landsdele and 5 regions"."""
-    counts = [(level, sum(area.level == level for area in areas)) for level in reversed(LEVELS)]
-    return listed([f"{count} {_WORDS[level][count > 1]}" for level, count in counts if count])
 
 
 def _new_name(name: str, taken: Sequence[str]) -> str:

@@ -151,32 +151,88 @@ class Design:
 
 @dataclass(frozen=True, slots=True)
 class LadderRung:
-    """The headline estimator under one adjustment for the business cycle."""
+    """The answer under one way of taking the business cycle out.
+
+    Attributes
+    ----------
+    adjust : str
+        The adjustment, or what else tells this rung from the others: "before_after", "matched_controls", "synthetic_control",
+        "triple_difference".
+    effect, lower, upper, p_value : float or None
+        As in an Estimate; None where the rung could not be computed, or has no valid interval.
+    removed : float or None
+        The estimate that only compares with the others (rung "none"), minus this one: how much this rung takes out, in the
+        outcome's unit, with its placebo interval in `removed_lower` and `removed_upper`.
+    variant : str
+        What tells two rungs of one adjustment apart: "own", "neighbours", "predicted", or an option.
+    method, inference : str
+        The estimator and the inference behind the rung.
+    n_units, n_donors : int
+        Units in the fit, and controls with a weight.
+    headline, recommended : bool
+        The rung of the headline; the one that the written rule recommends for such data.
+    status : str
+        "valid"; "comparison": shown, but not to be believed, for `reason`; "not_run": could not be computed, for `reason`.
+    """
 
     adjust: str
-    effect: float
+    effect: float | None
     lower: float | None
     upper: float | None
     p_value: float | None
-    removed: float
+    removed: float | None
+    variant: str = ""
+    method: str = ""
+    inference: str = ""
+    removed_lower: float | None = None
+    removed_upper: float | None = None
+    n_units: int = 0
+    n_donors: int = 0
+    headline: bool = False
+    recommended: bool = False
+    status: Literal["valid", "comparison", "not_run"] = "valid"
+    reason: str = ""
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class WaterfallPart:
-    """One additive part of the treated unit's raw change."""
+    """One additive part of the treated unit's raw change, with its placebo interval where there is one."""
 
     name: str
     amount: float
+    lower: float | None = None
+    upper: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One outside series of the business cycle: where it came from and how it was brought to the panel's units and periods."""
+
+    name: str
+    label: Text
+    level: Literal["local", "national"]
+    unit: Text = field(default_factory=dict)
+    facts: dict[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What was done about the business cycle, and how much it was."""
+    """What was done about the business cycle, and how much it was.
+
+    `terms` are the coefficients of the headline's adjustment, `waterfall` the parts of the raw change (its first entry is the
+    whole, "raw_change"; the others add up to it), `audit` the sixteen checks of an auditor, `bad_control` what the programme
+    itself may have moved in the series.
+    """
 
     adjust: str
     ladder: tuple[LadderRung, ...] = ()
     waterfall: tuple[WaterfallPart, ...] = ()
     audit: tuple[CheckResult, ...] = ()
+    terms: dict[str, Value] = field(default_factory=dict)
+    series: tuple[Series, ...] = ()
+    bad_control: dict[str, Value] | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from evaluation.spec.loaded import LoadedSpec
 if TYPE_CHECKING:
     from evaluation.panel import Panel
     from evaluation.prepare import Prepared
-    from evaluation.result import CheckResult, Estimate, Failure, Population, Result
+    from evaluation.result import CheckResult, Cycle, Estimate, Failure, Population, Result
     from evaluation.study import Study
 
 Progress = Callable[[str, str], None]
@@ -64,7 +64,7 @@ def evaluate(
     """
     from evaluation import disclosure, provenance
     from evaluation.design import defaults_used, describe
-    from evaluation.result import Cycle, Disclosure, LadderRung, Published, Result, texts
+    from evaluation.result import Disclosure, Published, Result, texts
     from evaluation.verdict import judge
 
     loaded = spec_or_path if isinstance(spec_or_path, LoadedSpec) else load_spec(spec_or_path)
@@ -82,8 +82,11 @@ def evaluate(
     )
     prepared, population = _prepared(loaded, say)
     say("Data", data_line(prepared))
-    study, failures = _study(loaded, prepared.panel, say)
+    study, failures = _study(loaded, prepared, say)
+    record = provenance.record(loaded, prepared.inputs, defaults_used(spec))
+    study = replace(study, record=record, flow=prepared.flow, population=population)
     checks, broken = _checks(study, say)
+    cycle, unknown = _cycle(study, say)
     headline = replace(study.headline, notes=(*study.headline.notes, *prepared.notes))
     result = Result(
         title=texts(spec.title or spec.question, spec.languages),
@@ -92,16 +95,13 @@ def evaluate(
         design=describe(spec, prepared.panel, prepared.exclusions),
         headline=headline,
         estimates=study.estimates,
-        cycle=Cycle(
-            headline.adjust,
-            (LadderRung(headline.adjust, headline.effect, headline.lower, headline.upper, headline.p_value, 0.0),),
-        ),
+        cycle=cycle,
         checks=checks,
         verdict=judge(headline, study.estimates, checks, [each.name for each in failures]),
-        provenance=provenance.record(loaded, prepared.inputs, defaults_used(spec)),
+        provenance=record,
         disclosure=Disclosure(spec.data.public, spec.disclosure.minimum, spec.disclosure.round),
         flow=prepared.flow,
-        failures=(*failures, *broken),
+        failures=(*failures, *broken, *unknown),
         commissioned_by=texts(spec.commissioned_by, spec.languages) if spec.commissioned_by else {},
         funding=texts(spec.funding, spec.languages) if spec.funding else {},
         population=population,
@@ -149,21 +149,21 @@ def _simulated(loaded: LoadedSpec, say: Progress) -> None:
     place.ensure(folder, scenario=asked.scenario, persons=asked.persons, seed=asked.seed, say=say)
 
 
-def _study(loaded: LoadedSpec, panel: Panel, say: Progress) -> tuple[Study, tuple[Failure, ...]]:
+def _study(loaded: LoadedSpec, prepared: Prepared, say: Progress) -> tuple[Study, tuple[Failure, ...]]:
     """The headline and the estimates beside it; only a headline that fails stops the run."""
     from evaluation.result import Failure
     from evaluation.study import Study, choose_inference, make_pipeline, run_pipeline
 
-    spec = loaded.spec
-    level, adjust = spec.inference.level, spec.cycle.adjust
-    pipeline = make_pipeline(spec.headline.method, adjust, _options(spec.headline.options, spec.data.outcome))
+    spec, panel = loaded.spec, prepared.panel
+    level, adjust, how = spec.inference.level, spec.cycle.adjust, spec.cycle.options
+    pipeline = make_pipeline(spec.headline.method, adjust, _options(spec.headline.options, spec.data.outcome), how)
     headline = run_pipeline(pipeline, panel, spec.inference.method, level, spec.seed)
     say("Headline", f"{headline.method}, {headline.inference}")
     estimates: list[Estimate] = []
     failures: list[Failure] = []
     for table in spec.estimator:
         try:
-            other = make_pipeline(table.name, adjust, _options(table.options, spec.data.outcome))
+            other = make_pipeline(table.name, adjust, _options(table.options, spec.data.outcome), how)
             estimates.append(run_pipeline(other, panel, table.inference or spec.inference.method, level, spec.seed))
         except EstimationError as error:
             failures.append(Failure("estimator", table.name, tuple(problem.what for problem in error.problems)))
@@ -171,17 +171,48 @@ def _study(loaded: LoadedSpec, panel: Panel, say: Progress) -> tuple[Study, tupl
     if estimates:
         say("Estimates", ", ".join(f"{each.method}" for each in estimates))
     inference = choose_inference(pipeline, panel, spec.inference.method)
-    return Study(panel, pipeline, inference, headline, tuple(estimates), level, spec.seed), tuple(failures)
+    made = Study(panel, pipeline, inference, headline, tuple(estimates), level, spec.seed, prepared.context)
+    return made, tuple(failures)
 
 
 def _checks(study: Study, say: Progress) -> tuple[tuple[CheckResult, ...], tuple[Failure, ...]]:
-    """Every check; one that cannot be computed becomes a visible failure."""
+    """Every check of the comparison."""
     from evaluation.checks import CHECKS
+
+    return _each("Checks", CHECKS, study, say)
+
+
+def _cycle(study: Study, say: Progress) -> tuple[Cycle, tuple[Failure, ...]]:
+    """How much the business cycle was, in several ways, and the auditor's attempts to break that."""
+    from evaluation.accounting.bad_control import bad_control
+    from evaluation.accounting.ladder import ladder
+    from evaluation.accounting.waterfall import waterfall
+    from evaluation.audit import AUDIT
+    from evaluation.result import Cycle, Value
+
+    rungs = ladder(study)
+    terms = study.headline.details.get("adjustment")
+    known: dict[str, Value] = dict(terms) if isinstance(terms, dict) else {}
+    cycle = Cycle(
+        study.headline.adjust, rungs, waterfall(study), terms=known, series=study.context.series,
+        bad_control=bad_control(study), notes=study.context.notes,
+    )  # fmt: skip
+    effects = [rung.effect for rung in rungs if rung.effect is not None and rung.status == "valid"]
+    if len(effects) > 1:
+        say("Cycle", f"{len(effects)} ways of taking it out, effects from {min(effects):.4g} to {max(effects):.4g}")
+    audit, failures = _each("Audit", AUDIT, replace(study, cycle=cycle), say)
+    return replace(cycle, audit=audit), failures
+
+
+def _each(
+    stage: str, registry: Mapping[str, Callable[[Study], CheckResult]], study: Study, say: Progress
+) -> tuple[tuple[CheckResult, ...], tuple[Failure, ...]]:
+    """Every check of a registry; one that cannot be computed becomes a visible failure."""
     from evaluation.result import CheckResult, Failure
 
     results: list[CheckResult] = []
     failures: list[Failure] = []
-    for name, check in CHECKS.items():
+    for name, check in registry.items():
         try:
             results.append(check(study))
         except EstimationError as error:
@@ -194,7 +225,8 @@ def _checks(study: Study, say: Progress) -> tuple[tuple[CheckResult, ...], tuple
     }
     said = [f"{len(names)} {status.replace('_', ' ')}" for status, names in counted.items() if names]
     doubtful = [*counted["failed"], *counted["warns"]]
-    say("Checks", ", ".join(said) + (f": {', '.join(doubtful)}" if doubtful else ""))
+    if said:
+        say(stage, ", ".join(said) + (f": {', '.join(doubtful)}" if doubtful else ""))
     return tuple(results), tuple(failures)
 
 
@@ -252,7 +284,7 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
         ("Estimator", table.name, table.options, table.inference or spec.inference.method) for table in spec.estimator
     ]
     for stage, name, options, inference in tables:
-        pipeline = make_pipeline(name, spec.cycle.adjust, _options(options, spec.data.outcome))
+        pipeline = make_pipeline(name, spec.cycle.adjust, _options(options, spec.data.outcome), spec.cycle.options)
         chosen = choose_inference(pipeline, prepared.panel, inference)
         try:
             pipeline(prepared.panel)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
+from evaluation.context import NO_CONTEXT, Context
+from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng, Term
 from evaluation.cycle import ADJUSTMENTS
 from evaluation.errors import EstimationError, UsageError
 from evaluation.estimators import ESTIMATORS
@@ -19,7 +20,20 @@ from evaluation.inference import INFERENCES
 from evaluation.inference.cluster import ENOUGH
 from evaluation.numerics import target_weights
 from evaluation.panel import Panel
-from evaluation.result import Estimate, Note, PeriodEffect, Value, named, number, one_standard_error
+from evaluation.result import (
+    Cycle,
+    Estimate,
+    FlowStep,
+    Note,
+    PeriodEffect,
+    Population,
+    Provenance,
+    Value,
+    named,
+    number,
+    numbers,
+    one_standard_error,
+)
 from evaluation.spec.options import named_choice, validated_options
 
 
@@ -28,6 +42,7 @@ def estimate(
     method: str,
     *,
     adjust: str = "none",
+    adjust_options: Mapping[str, Any] | None = None,
     inference: str = "default",
     level: float = 0.95,
     seed: int = 0,
@@ -42,6 +57,8 @@ def estimate(
     method, adjust, inference : str
         Names of the estimator, the adjustment for the business cycle and the inference; `default` inference is chosen by the
         design (see `default_inference`).
+    adjust_options : mapping, optional
+        Options of the adjustment, by name: `evaluate --methods NAME` lists them.
     level : float
         Of the intervals, between 0.5 and 1.
     seed : int
@@ -63,15 +80,22 @@ def estimate(
     """
     if not (isinstance(level, float) and 0.5 < level < 1.0):
         raise UsageError("`level` must lie between 0.5 and 1, for example 0.95")
-    pipeline = make_pipeline(method, adjust, options)
+    pipeline = make_pipeline(method, adjust, options, adjust_options)
     return run_pipeline(pipeline, panel, inference, level, seed)
 
 
-def make_pipeline(method: str, adjust: str, options: Mapping[str, Any]) -> Pipeline:
+def make_pipeline(
+    method: str, adjust: str, options: Mapping[str, Any], adjust_options: Mapping[str, Any] | None = None
+) -> Pipeline:
     """Adjustment and estimator as one function, from their names; raises UsageError for names or options that do not exist."""
     estimator = named_choice("estimator", method, ESTIMATORS)
     adjustment = named_choice("adjustment", adjust, ADJUSTMENTS)
-    return Pipeline(estimator, validated_options(estimator, options), adjustment, adjustment.options())
+    return Pipeline(
+        estimator,
+        validated_options(estimator, options),
+        adjustment,
+        validated_options(adjustment, adjust_options or {}),
+    )
 
 
 def run_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float, seed: int) -> Estimate:
@@ -120,6 +144,8 @@ def _estimate(
     labels = [period.label for period in panel.periods]
     time_weights = {} if fit.time_weights is None else named(labels, fit.time_weights.tolist(), 1e-6)
     details: dict[str, Value] = {**fit.details, **interval.details}
+    if not pipeline.adjustment.idle:
+        details["adjustment"] = plain_terms(pipeline.adjust(panel).terms, panel.units)
     if fit.fit_rmse is not None:
         details["rmspe_pre"] = fit.fit_rmse
     assert panel.cluster is not None  # set by Panel itself
@@ -154,6 +180,17 @@ def _estimate(
         notes=notes,
         details=details,
     )
+
+
+def plain_terms(terms: Mapping[str, Term], units: Sequence[str]) -> Value:
+    """The coefficients of an adjustment as plain values: arrays by unit become {unit: value}."""
+    found: dict[str, Value] = {}
+    for name, term in terms.items():
+        if isinstance(term, np.ndarray):
+            found[name] = dict(zip(units, numbers(term.tolist()), strict=True))
+        else:
+            found[name] = term if isinstance(term, str | int) else number(term)
+    return found
 
 
 def _percent(effect: float, baseline: float) -> float | None:
@@ -204,9 +241,10 @@ def _path(panel: Panel, fit: Fit, interval: Interval) -> tuple[PeriodEffect, ...
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """The headline and everything a check may want to refit.
+    """The headline and everything a check may want to refit or look at.
 
-    `placebo` is the headline's placebo distribution (`details["placebo"]`), None where there is none.
+    `placebo` is the headline's placebo distribution (`details["placebo"]`), None where there is none. `cycle` holds ladder and
+    waterfall once they are computed, for the audit; `record`, `flow` and `population` what is known of the run and the persons.
     """
 
     panel: Panel
@@ -216,6 +254,11 @@ class Study:
     estimates: tuple[Estimate, ...]
     level: float
     seed: int
+    context: Context = NO_CONTEXT
+    cycle: Cycle | None = None
+    record: Provenance | None = None
+    flow: tuple[FlowStep, ...] = ()
+    population: Population | None = None
 
     @property
     def placebo(self) -> dict[str, Any] | None:

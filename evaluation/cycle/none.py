@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.contracts import Adjusted, Adjustment
+from evaluation.contracts import Adjustment, Removal
 from evaluation.panel import Panel
 
 
@@ -15,15 +15,16 @@ class Options:
     """Nothing to choose."""
 
 
-def adjust(panel: Panel, options: Options) -> Adjusted:
-    """The panel as it is; `removed` is zero everywhere."""
-    return Adjusted(panel, np.zeros_like(panel.outcome))
+def remove(panel: Panel, options: Options) -> Removal:
+    """Nothing: zero everywhere."""
+    return Removal(np.zeros_like(panel.outcome))
 
 
 METHOD = Adjustment(
     name="none",
     summary="nothing beyond what the estimator compares away: a cycle that hits all units alike",
-    adjust=adjust,
+    remove=remove,
     options=Options,
     source="-",
+    idle=True,
 )

@@ -15,8 +15,17 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+from evaluation.errors import listed
+
 Level: TypeAlias = Literal["municipality", "landsdel", "region", "nation", "other"]
 LEVELS: tuple[Level, ...] = ("nation", "region", "landsdel", "municipality", "other")
+_WORDS: dict[Level, tuple[str, str]] = {
+    "municipality": ("municipality", "municipalities"),
+    "landsdel": ("landsdel", "landsdele"),
+    "region": ("region", "regions"),
+    "nation": ("nation", "nations"),
+    "other": ("other area", "other areas"),
+}
 
 _FOLDER = Path(__file__).parent
 _CODE_AND_NAME = re.compile(r"^(\d{2,3})\s+(\D.*)$")
@@ -161,6 +170,12 @@ def _known() -> Mapping[str, Area]:
             for name in (area.name.removeprefix("Region "), *_ENGLISH_REGIONS[area.code]):
                 known.setdefault(_fold(name), area)
     return MappingProxyType(known)
+
+
+def counted(areas: Sequence[Area]) -> str:
+    """How many areas of each level: "98 municipalities, 11 landsdele and 5 regions"."""
+    counts = [(level, sum(area.level == level for area in areas)) for level in reversed(LEVELS)]
+    return listed([f"{count} {_WORDS[level][count > 1]}" for level, count in counts if count])
 
 
 def _rows(name: str) -> list[dict[str, str]]:

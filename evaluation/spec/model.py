@@ -230,8 +230,8 @@ class Controls(Table):
     )
 
 
-class CycleTable(Table):
-    """How the business cycle is taken out."""
+class CycleTable(OpenTable):
+    """How the business cycle is taken out. Further keys are options of the adjustment."""
 
     adjust: StrictStr = Field(default="none", description="the headline's adjustment for the business cycle")
 

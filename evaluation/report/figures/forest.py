@@ -86,6 +86,7 @@ def ladder_values(result: Result, words: Words) -> list[Line] | None:
             words.number(rung.effect, result.design.decimals), rung.adjust == result.cycle.adjust,
         )
         for rung in result.cycle.ladder
+        if rung.effect is not None
     ]  # fmt: skip
 
 
