@@ -44,6 +44,8 @@ class Fit:
     influence, path_influence : Array or None
         (units,) and (times, units): the effect's and the path's linearisation; the sum over units of its square is the
         cluster-robust variance before the small-sample factor.
+    slope_variance : float
+        The variance that slopes shared by all units, estimated in the adjustment for the cycle, bring into the effect.
     n_obs, n_parameters : int
         Observations and estimated parameters *not nested in the clusters*, for the small-sample factor.
     """
@@ -59,6 +61,7 @@ class Fit:
     fit_rmse: float | None = None
     influence: Array | None = None
     path_influence: Array | None = None
+    slope_variance: float = 0.0
     n_obs: int = 0
     n_parameters: int = 0
     notes: tuple[Note, ...] = ()
@@ -108,12 +111,18 @@ class Removal:
         The coefficients with their standard errors, and facts about them.
     keep : Mask or None
         (units,) False for controls that cannot be adjusted: they are left out. None: all can.
+    regressors, covariance : Array or None
+        (slopes, units, periods) and (slopes, slopes): of slopes that all units share, the series they multiply (measured as
+        `amount` is) and their sampling covariance. A treated unit whose series moved further than any control's then has
+        more uncertainty than placebos show; slopes of single units need nothing here, since every placebo has its own.
     """
 
     amount: Array
     terms: Mapping[str, Term] = field(default_factory=dict)
     keep: Mask | None = None
     notes: tuple[Note, ...] = ()
+    regressors: Array | None = None
+    covariance: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +136,8 @@ class Adjusted:
     removed: Array
     terms: Mapping[str, Term] = field(default_factory=dict)
     notes: tuple[Note, ...] = ()
+    regressors: Array | None = None
+    covariance: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +182,7 @@ class Adjustment:
                     {"count": len(lost), "units": listed(lost)},
                 ),
             )
-        return Adjusted(adjusted, found.amount, found.terms, notes)
+        return Adjusted(adjusted, found.amount, found.terms, notes, found.regressors, found.covariance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,12 +222,32 @@ def _with_the_cycle(fit: Fit, panel: Panel, adjusted: Adjusted) -> Fit:
                 changes[name] = spread(value, adjusted.panel, panel)
         if fit.path_influence is not None:
             changes["path_influence"] = np.array([spread(row, adjusted.panel, panel) for row in fit.path_influence])
+    if adjusted.regressors is not None and adjusted.covariance is not None:
+        changes["slope_variance"] = _slope_variance(fit, changes.get("unit_weights", fit.unit_weights), panel, adjusted)
     if fit.periods is not None and fit.observed is not None and fit.counterfactual is not None:
         rows = np.flatnonzero(panel.treated)
         shares = target_weights(panel, np.isfinite(panel.outcome)).shares_of(rows)
         back = (shares * np.nan_to_num(adjusted.removed[rows])).sum(axis=0)[fit.periods]
         changes["observed"], changes["counterfactual"] = fit.observed + back, fit.counterfactual + back
     return replace(fit, **changes)
+
+
+def _slope_variance(fit: Fit, controls: Array | None, panel: Panel, adjusted: Adjusted) -> float:
+    """d'Vd, where d is the effect that the estimator finds in each of the series that shared slopes multiply."""
+    from evaluation.numerics import target_weights
+
+    assert adjusted.regressors is not None
+    assert adjusted.covariance is not None
+    target = target_weights(panel, np.isfinite(panel.outcome))
+    series = np.nan_to_num(adjusted.regressors)
+    own = np.einsum("kut,ut->k", series, target.cells)
+    weights = (~panel.treated) / max(1, int((~panel.treated).sum())) if controls is None else controls
+    others = np.einsum("kut,u,t->k", series, weights, target.periods)
+    if fit.time_weights is not None:
+        own = own - np.einsum("kut,u,t->k", series, target.units, fit.time_weights)
+        others = others - np.einsum("kut,u,t->k", series, weights, fit.time_weights)
+    difference = own - others
+    return float(difference @ adjusted.covariance @ difference)
 
 
 @dataclass(frozen=True, slots=True)
