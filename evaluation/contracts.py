@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from evaluation.errors import EstimationError, listed
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.result import Note, Value
+
+if TYPE_CHECKING:
+    from evaluation.inference.draws import Placebos
 
 Rng: TypeAlias = np.random.Generator
 
@@ -277,6 +280,10 @@ class Inference:
     `test_each(pipeline, panel, start, rng)`, where it exists, gives that p-value for every row of a panel without treated
     units as if it alone had been treated from `start`, sharing the refits. `unsuited(panel)` gives the warning when the
     method is not valid in this design, else None.
+
+    `infer_from(pipeline, panel, level, fit, placebos)`, where the inference rests on placebos, is `infer` for whoever has the
+    pipeline's fit and its placebo fits already: the same interval, and nothing is fitted again. It may be handed the differences
+    of two pipelines' fits, which are fits without a path (`event_times` is empty).
     """
 
     name: str
@@ -286,3 +293,4 @@ class Inference:
     unsuited: Callable[[Panel], Note | None]
     source: str
     test_each: Callable[[Pipeline, Panel, int, Rng], Array] | None = None
+    infer_from: Callable[[Pipeline, Panel, float, Fit, Placebos], Interval] | None = None

@@ -14,7 +14,7 @@ from evaluation.spec.loaded import LoadedSpec
 if TYPE_CHECKING:
     from evaluation.panel import Panel
     from evaluation.prepare import Prepared
-    from evaluation.result import CheckResult, Cycle, Estimate, Failure, Population, Result
+    from evaluation.result import CheckResult, Cycle, Failure, Population, Result
     from evaluation.study import Study
 
 Progress = Callable[[str, str], None]
@@ -152,26 +152,37 @@ def _simulated(loaded: LoadedSpec, say: Progress) -> None:
 def _study(loaded: LoadedSpec, prepared: Prepared, say: Progress) -> tuple[Study, tuple[Failure, ...]]:
     """The headline and the estimates beside it; only a headline that fails stops the run."""
     from evaluation.result import Failure
-    from evaluation.study import Study, choose_inference, make_pipeline, run_pipeline
+    from evaluation.study import Fitted, Study, choose_inference, fit_pipeline, make_pipeline
 
     spec, panel = loaded.spec, prepared.panel
     level, adjust, how = spec.inference.level, spec.cycle.adjust, spec.cycle.options
     pipeline = make_pipeline(spec.headline.method, adjust, _options(spec.headline.options, spec.data.outcome), how)
-    headline = run_pipeline(pipeline, panel, spec.inference.method, level, spec.seed)
-    say("Headline", f"{headline.method}, {headline.inference}")
-    estimates: list[Estimate] = []
+    first = fit_pipeline(pipeline, panel, spec.inference.method, level, spec.seed)
+    say("Headline", f"{first.estimate.method}, {first.estimate.inference}")
+    fitted: list[Fitted] = []
     failures: list[Failure] = []
     for table in spec.estimator:
         try:
             other = make_pipeline(table.name, adjust, _options(table.options, spec.data.outcome), how)
-            estimates.append(run_pipeline(other, panel, table.inference or spec.inference.method, level, spec.seed))
+            fitted.append(fit_pipeline(other, panel, table.inference or spec.inference.method, level, spec.seed))
         except EstimationError as error:
             failures.append(Failure("estimator", table.name, tuple(problem.what for problem in error.problems)))
             say("Failed", f"{table.name}: {failures[-1].problems[0]}")
-    if estimates:
-        say("Estimates", ", ".join(f"{each.method}" for each in estimates))
+    if fitted:
+        say("Estimates", ", ".join(f"{each.estimate.method}" for each in fitted))
     inference = choose_inference(pipeline, panel, spec.inference.method)
-    made = Study(panel, pipeline, inference, headline, tuple(estimates), level, spec.seed, prepared.context)
+    estimates = tuple(each.estimate for each in fitted)
+    made = Study(
+        panel,
+        pipeline,
+        inference,
+        first.estimate,
+        estimates,
+        level,
+        spec.seed,
+        prepared.context,
+        fitted=(first, *fitted),
+    )
     return made, tuple(failures)
 
 

@@ -18,6 +18,7 @@ from evaluation.errors import EstimationError, UsageError
 from evaluation.estimators import ESTIMATORS
 from evaluation.inference import INFERENCES
 from evaluation.inference.cluster import ENOUGH
+from evaluation.inference.draws import Placebos, placebo_fits
 from evaluation.numerics import target_weights
 from evaluation.panel import Panel
 from evaluation.result import (
@@ -100,12 +101,32 @@ def make_pipeline(
 
 def run_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float, seed: int) -> Estimate:
     """Fit, infer, and put both into plain values."""
+    return fit_pipeline(pipeline, panel, inference, level, seed).estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A pipeline's answer with the fits behind it, for whoever would fit them again; `placebos` is None where none were made."""
+
+    pipeline: Pipeline
+    estimate: Estimate
+    fit: Fit
+    placebos: Placebos | None
+
+
+def fit_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float, seed: int) -> Fitted:
+    """`run_pipeline`, and the fits behind the answer."""
     chosen = choose_inference(pipeline, panel, inference)
-    fit = pipeline(panel)
-    interval = chosen.infer(pipeline, panel, level, stream(seed, f"{chosen.name}/{pipeline.method.name}"))
+    rng = stream(seed, f"{chosen.name}/{pipeline.method.name}")
+    fit, placebos = pipeline(panel), None
+    if chosen.infer_from is None:
+        interval = chosen.infer(pipeline, panel, level, rng)
+    else:
+        placebos = placebo_fits(pipeline, panel, rng)
+        interval = chosen.infer_from(pipeline, panel, level, fit, placebos)
     warning = chosen.unsuited(panel)
     notes = (*fit.notes, *interval.notes, *((warning,) if warning else ()))
-    return _estimate(pipeline, chosen, panel, fit, interval, level, notes)
+    return Fitted(pipeline, _estimate(pipeline, chosen, panel, fit, interval, level, notes), fit, placebos)
 
 
 def choose_inference(pipeline: Pipeline, panel: Panel, name: str) -> Inference:
@@ -244,7 +265,8 @@ class Study:
     """The headline and everything a check may want to refit or look at.
 
     `placebo` is the headline's placebo distribution (`details["placebo"]`), None where there is none. `cycle` holds ladder and
-    waterfall once they are computed, for the audit; `record`, `flow` and `population` what is known of the run and the persons.
+    waterfall once they are computed, for the audit; `record`, `flow` and `population` what is known of the run and the persons;
+    `fitted` the fits behind the headline (first) and the further estimates.
     """
 
     panel: Panel
@@ -259,6 +281,7 @@ class Study:
     record: Provenance | None = None
     flow: tuple[FlowStep, ...] = ()
     population: Population | None = None
+    fitted: tuple[Fitted, ...] = ()
 
     @property
     def placebo(self) -> dict[str, Any] | None:

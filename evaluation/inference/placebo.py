@@ -50,8 +50,11 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     Abadie, Diamond & Hainmueller (2010), section 2.4 and 3.4; Firpo & Possebom (2018), Journal of Causal Inference 6(2),
     section 3 (inversion); standard error: Arkhangelsky et al. (2021), Algorithm 4, over all controls instead of draws.
     """
-    fit = pipeline(panel)
-    placebos = placebo_fits(pipeline, panel, rng)
+    return infer_from(pipeline, panel, level, pipeline(panel), placebo_fits(pipeline, panel, rng))
+
+
+def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
+    """The interval from a fit and its placebo fits."""
     return from_placebos(fit, placebos, panel, level, np.ones(len(placebos.fits)))
 
 
@@ -201,4 +204,5 @@ METHOD = Inference(
     unsuited=unsuited,
     source="Abadie, Diamond & Hainmueller (2010), Journal of the American Statistical Association 105(490), section 2.4",
     test_each=test_each,
+    infer_from=infer_from,
 )

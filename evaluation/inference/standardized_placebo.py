@@ -44,8 +44,11 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     Abadie, Diamond & Hainmueller (2010), section 3.4; Firpo & Possebom (2018), Journal of Causal Inference 6(2), section 3;
     studentising makes the test valid when units differ in noise: Ferman & Pinto (2021), Quantitative Economics 12(4), sec. 5.
     """
-    fit = pipeline(panel)
-    placebos = placebo_fits(pipeline, panel, rng)
+    return infer_from(pipeline, panel, level, pipeline(panel), placebo_fits(pipeline, panel, rng))
+
+
+def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
+    """The interval from a fit and its placebo fits."""
     interval = from_placebos(fit, placebos, panel, level, _factors(fit, placebos, panel))
     # perfectly matched placebos are stretched without bound, so a standard deviation of the rescaled ones means nothing:
     # the standard error is the one whose normal interval is as wide, and the spread that checks use is the raw one
@@ -93,4 +96,5 @@ METHOD = Inference(
     unsuited=few_controls,
     source="Abadie, Diamond & Hainmueller (2010), Journal of the American Statistical Association 105(490), section 3.4",
     test_each=test_each,
+    infer_from=infer_from,
 )
