@@ -324,3 +324,67 @@ def dropped_note(dropped: tuple[str, ...]) -> tuple[Note, ...]:
             {"count": len(dropped), "units": listed(dropped)},
         ),
     )
+
+
+# ---------------------------------------------------------------------- how noisy a unit of a given size is
+
+
+def unit_noise(panel: Panel, used: Mask) -> Array | None:
+    """(units,) how noisy a unit is over the `used` (periods,): its mean sampling variance, or the mean of 1 / persons.
+
+    None where the panel knows neither.
+
+    Raises
+    ------
+    EstimationError
+        The sampling variance of some unit is not known in any of the periods.
+    """
+    if panel.noise is not None:
+        noise = panel.noise[:, used]
+        if not np.isfinite(noise).any(axis=1).all():
+            raise EstimationError("the sampling variance of some unit is never known")
+        return np.asarray(np.nanmean(noise, axis=1))
+    if panel.size is None:
+        return None
+    return np.asarray(np.nanmean(1.0 / np.maximum(panel.size[:, used], 1.0), axis=1))
+
+
+def variance_function(design: Array, squares: Array) -> tuple[float, float]:
+    """(a, b), neither negative, such that E[square] = design @ (a, b): a part all share and a part that falls with size.
+
+    Non-negative least squares, reweighted ten times, because a square's variance grows with its mean squared.
+
+    Parameters
+    ----------
+    design : Array
+        (rows, 2), for one unit a row (1, its noise); see `unit_noise`.
+    squares : Array
+        (rows,) squared errors.
+
+    References
+    ----------
+    Ferman & Pinto (2019), Review of Economics and Statistics 101(3), eqs. (4)-(6).
+    """
+    scale = np.maximum(np.abs(design).max(axis=0), 1e-300)
+    scaled = design / scale
+    weight = np.ones(squares.size)
+    solution = np.zeros(2)
+    for _ in range(10):
+        solution = _two_not_negative(scaled * weight[:, None], squares * weight)
+        fitted = scaled @ solution
+        weight = 1.0 / np.maximum(fitted, 1e-3 * max(float(fitted.sum()) / fitted.size, 1e-300))
+        weight *= weight.size / float(weight.sum())
+    return float(solution[0] / scale[0]), float(solution[1] / scale[1])
+
+
+def _two_not_negative(columns: Array, target: Array) -> Array:
+    """(2,) non-negative least squares on two columns: both where both come out positive, else an active set decides."""
+    (p, q), (_, r) = (columns.T @ columns).tolist()
+    u, v = (target @ columns).tolist()
+    determinant = p * r - q * q
+    # six digits of the normal equations may cancel: ten are left, and a variance needs three
+    if determinant > 1e-6 * p * r:
+        first, second = (r * u - q * v) / determinant, (p * v - q * u) / determinant
+        if first >= 0.0 and second >= 0.0:
+            return np.array([first, second])
+    return np.asarray(nnls(columns, target)[0])

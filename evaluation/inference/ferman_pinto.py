@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
-from scipy.optimize import nnls
 
-from evaluation.contracts import Inference, Interval, Pipeline, Rng
+from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
 from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, rank_p_value
 from evaluation.inference.placebo import few_controls, from_placebos
+from evaluation.numerics import unit_noise, variance_function
 from evaluation.panel import Array, Panel
 from evaluation.result import Value, numbers
 
@@ -39,8 +39,11 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     ----------
     Ferman & Pinto (2019), Review of Economics and Statistics 101(3), eqs. (4)-(6).
     """
-    fit = pipeline(panel)
-    placebos = placebo_fits(pipeline, panel, rng)
+    return infer_from(pipeline, panel, level, pipeline(panel), placebo_fits(pipeline, panel, rng))
+
+
+def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
+    """The interval from a fit and its placebo fits."""
     design, own = _designs(placebos, panel)
     factors, constant, slope = _rescale(design, placebos.effects, own)
     interval = from_placebos(fit, placebos, panel, level, factors)
@@ -104,26 +107,11 @@ def _designs(placebos: Placebos, panel: Panel) -> tuple[Array, Array]:
 
 def _rescale(design: Array, effects: Array, own: Array) -> tuple[Array, float, float]:
     """Factors for placebos with rows `design` (1, noise) toward a unit with row `own`, after fitting the variance function."""
-    solution = np.array(_variance_function(design, effects**2))
+    solution = np.array(variance_function(design, effects**2))
     fitted, wanted = design @ solution, float(own @ solution)
     if wanted <= 0 or (fitted <= 0).any():
         return np.ones(effects.size), float(solution[0]), float(solution[1])
     return np.sqrt(wanted / fitted), float(solution[0]), float(solution[1])
-
-
-def _variance_function(design: Array, squares: Array) -> tuple[float, float]:
-    """Non-negative least squares of squared placebos on (1, noise), reweighted: a square's variance grows with its mean squared."""
-    scale = np.maximum(np.abs(design).max(axis=0), 1e-300)
-    scaled = design / scale
-    weight = np.ones(squares.size)
-    solution = np.zeros(2)
-    for _ in range(10):
-        solution, _ = nnls(scaled * weight[:, None], squares * weight)
-        fitted = scaled @ solution
-        floor = 1e-3 * max(float(fitted.mean()), 1e-300)
-        weight = 1.0 / np.maximum(fitted, floor)
-        weight /= weight.mean()
-    return float(solution[0] / scale[0]), float(solution[1] / scale[1])
 
 
 def _noise(panel: Panel) -> Array:
@@ -131,16 +119,12 @@ def _noise(panel: Panel) -> Array:
     used = np.zeros(panel.n_periods, dtype=np.bool_)
     used[: max(panel.starts)] = True
     used |= panel.target.any(axis=0)
-    if panel.noise is not None:
-        noise = panel.noise[:, used]
-        if not np.isfinite(noise).any(axis=1).all():
-            raise EstimationError("ferman_pinto: the sampling variance of some unit is never known")
-        return np.asarray(np.nanmean(noise, axis=1))
-    if panel.size is None:
+    noise = unit_noise(panel, used)
+    if noise is None:
         raise EstimationError(
             "ferman_pinto: it needs the persons behind each cell (`size`) or their sampling variance (`noise`)"
         )
-    return np.asarray(np.nanmean(1.0 / np.maximum(panel.size[:, used], 1.0), axis=1))
+    return noise
 
 
 METHOD = Inference(
@@ -151,4 +135,5 @@ METHOD = Inference(
     unsuited=few_controls,
     source="Ferman & Pinto (2019), Review of Economics and Statistics 101(3)",
     test_each=test_each,
+    infer_from=infer_from,
 )
