@@ -131,6 +131,20 @@ def _choices(count: int, starts: list[int], rng: Rng) -> tuple[list[tuple[int, .
     return sorted(seen), False
 
 
+def slope_factors(fit: Fit, placebos: Placebos, draws: Array) -> Array:
+    """(assignments,) how much wider than its placebos an effect is spread by the error of slopes that all units share.
+
+    √((s² + v₁) / (s² + vⱼ)), with v the variance that such slopes bring into an effect and s² the mean square of the `draws`
+    less their mean v, held at a tenth of that mean square at least. 1 where no shared slope was estimated.
+    """
+    variances = np.array([each.slope_variance for each in placebos.fits])
+    if fit.slope_variance <= 0.0 and not variances.any():
+        return np.ones(draws.size)
+    square = float(np.mean(draws**2))
+    rest = max(square - float(variances.mean()), 0.1 * square)
+    return np.sqrt((rest + fit.slope_variance) / (rest + variances))
+
+
 def each_in_turn(pipeline: Pipeline, panel: Panel, start: int) -> Array:
     """(units,) effect of each row as if it alone had been treated from `start`, all others serving as controls."""
     return np.array([pipeline(panel.assign({row: start})).att for row in range(panel.n_units)])

@@ -13,6 +13,7 @@ from evaluation.inference.draws import (
     path_test,
     placebo_fits,
     rank_p_value,
+    slope_factors,
 )
 from evaluation.panel import Array, Panel
 from evaluation.result import Note, Value, number, numbers
@@ -59,7 +60,11 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
 
 
 def from_placebos(fit: Fit, placebos: Placebos, panel: Panel, level: float, factors: Array) -> Interval:
-    """The interval from placebo effects multiplied by `factors` (assignments,): 1 for equally noisy units."""
+    """The interval from placebo effects multiplied by `factors` (assignments,): 1 for equally noisy units.
+
+    Shared slopes of the adjustment for the cycle widen them further where the treated unit's series moved more than theirs.
+    """
+    factors = factors * slope_factors(fit, placebos, placebos.effects * factors)
     draws = placebos.effects * factors
     paths = placebos.paths(fit.event_times) * factors[:, None]
     half = critical_size(draws, level)
@@ -106,7 +111,8 @@ def from_placebos(fit: Fit, placebos: Placebos, panel: Panel, level: float, fact
 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The placebo p-value alone."""
-    return rank_p_value(placebo_fits(pipeline, panel, rng).effects, pipeline(panel).att)
+    fit, placebos = pipeline(panel), placebo_fits(pipeline, panel, rng)
+    return rank_p_value(placebos.effects * slope_factors(fit, placebos, placebos.effects), fit.att)
 
 
 def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:

@@ -10,7 +10,7 @@ from scipy.special import ndtri
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
+from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value, slope_factors
 from evaluation.inference.placebo import PERFECT, few_controls, from_placebos, usual_change
 from evaluation.numerics import common_start
 from evaluation.panel import Array, Panel
@@ -62,7 +62,8 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
     fit = pipeline(panel)
     placebos = placebo_fits(pipeline, panel, rng)
-    return rank_p_value(placebos.effects * _factors(fit, placebos, panel), fit.att)
+    draws = placebos.effects * _factors(fit, placebos, panel)
+    return rank_p_value(draws * slope_factors(fit, placebos, draws), fit.att)
 
 
 def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
