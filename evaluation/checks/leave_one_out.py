@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.errors import EstimationError
+from evaluation.checks.refits import donors_in_use, without_each_donor
 from evaluation.result import CheckResult, numbers
 from evaluation.study import Study
 
@@ -19,28 +19,15 @@ def check(study: Study) -> CheckResult:
     ----------
     Abadie, Diamond & Hainmueller (2015), American Journal of Political Science 59(2), section 4 ("leave-one-out").
     """
-    panel = study.panel
-    used = [
-        row for row, name in enumerate(panel.units) if name in study.headline.unit_weights and not panel.treated[row]
-    ]
-    if not used:
-        used = [int(row) for row in np.flatnonzero(~panel.treated)]
-    if len(used) < 2:
-        return CheckResult("leave_one_out", "not_run", reason="few_controls", facts={"count": len(used)})
+    count = len(donors_in_use(study))
+    if count < 2:
+        return CheckResult("leave_one_out", "not_run", reason="few_controls", facts={"count": count})
     if study.spread is None or study.spread <= 0:
         return CheckResult("leave_one_out", "not_run", reason="no_placebos")
-    names, effects = [], []
-    keep = np.ones(panel.n_units, dtype=np.bool_)
-    for row in used:
-        keep[row] = False
-        try:
-            effects.append(study.pipeline(panel.keep_units(keep)).att)
-            names.append(panel.units[row])
-        except EstimationError:
-            pass
-        keep[row] = True
-    if not effects:
+    found = without_each_donor(study)
+    if not found:
         return CheckResult("leave_one_out", "not_run", reason="not_computable")
+    names, effects = list(found), list(found.values())
     low, high = int(np.argmin(effects)), int(np.argmax(effects))
     width = (max(effects) - min(effects)) / study.spread
     return CheckResult(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from evaluation.contracts import Interval
-from evaluation.errors import EstimationError
+from evaluation.checks.refits import Refit, refit
 from evaluation.result import CheckResult, numbers
 from evaluation.study import Study
 
 STARTS = 3
 """Pretended starts: the last three periods that leave something before them."""
+
+FEWEST_BEFORE = 2
+"""Periods before a pretended start at the least."""
 
 WARNS, FAILS = 0.10, 0.05
 
@@ -28,24 +30,15 @@ def check(study: Study) -> CheckResult:
     if len(panel.starts) != 1:
         return CheckResult("placebo_in_time", "not_run", reason="several_starts")
     start = panel.starts[0]
-    fewest = 2 if "two_pre_periods" in study.pipeline.method.needs else 1
-    pretended = [first for first in range(start - STARTS, start) if first >= max(fewest, 2)]
+    pretended = [first for first in range(start - STARTS, start) if first >= FEWEST_BEFORE]
     if not pretended:
         return CheckResult("placebo_in_time", "not_run", reason="few_periods")
-    earlier = panel.with_window(None).keep_periods(0, start - 1)
-    treated = np.flatnonzero(panel.treated)
-    labels, effects, intervals = [], [], list[Interval]()
-    for first in pretended:
-        moved = earlier.assign({int(row): first for row in treated})
-        try:
-            interval = study.inference.infer(study.pipeline, moved, study.level, study.rng(f"placebo_in_time/{first}"))
-            effects.append(study.pipeline(moved).att)
-        except EstimationError:
-            continue
-        labels.append(panel.periods[first].label)
-        intervals.append(interval)
-    if not intervals:
+    found = {first: pretend(study, first, start - 1) for first in pretended}
+    done = {panel.periods[first].label: each for first, each in found.items() if each is not None}
+    if not done:
         return CheckResult("placebo_in_time", "not_run", reason="not_computable")
+    labels, effects = list(done), [each.effect for each in done.values()]
+    intervals = [each.interval for each in done.values()]
     p_values = [interval.p_value for interval in intervals]
     placebos = study.placebo
     if placebos is not None and float(placebos["smallest_p"]) > WARNS:
@@ -73,3 +66,14 @@ def check(study: Study) -> CheckResult:
             "p_values": numbers(p_values),
         },
     )
+
+
+def pretend(study: Study, first: int, last: int) -> Refit | None:
+    """The effect of a programme that began in period `first`, averaged to period `last`, from data up to there.
+
+    `first` and `last` are indices of periods before the true start, so nothing the programme did is seen; None where the
+    pipeline or the inference cannot be computed.
+    """
+    earlier = study.panel.with_window(None).keep_periods(0, last)
+    moved = earlier.assign({int(row): first for row in np.flatnonzero(study.panel.treated)})
+    return refit(study, moved, f"placebo_in_time/{first}")
