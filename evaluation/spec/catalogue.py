@@ -47,7 +47,7 @@ PLANNED: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
             "driscoll_kraay",
             "newey_west",
         ),
-        "adjustment": ("region_time", "local_series", "shift_share", "factors", "cce", "unit_trend"),
+        "adjustment": ("shift_share", "factors", "cce"),
         "check": (),
     }
 )
