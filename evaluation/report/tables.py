@@ -37,7 +37,7 @@ def path_table(caption: str, path: Sequence[PeriodEffect], result: Result, words
                 words.number(value, decimals)
                 for value in (one.observed, one.counterfactual, one.effect, one.lower, one.upper)
             ),
-            _p(one.p_value, words),
+            p_cell(one.p_value, words),
         )
         for one in path
     ]
@@ -56,7 +56,7 @@ def estimates_table(caption: str, result: Result, words: Words) -> Table:
             capital(method(one, words)),
             capital(inference(one.inference, words)),
             *(words.number(value, decimals) for value in (one.effect, one.lower, one.upper, one.std_error)),
-            _p(one.p_value, words),
+            p_cell(one.p_value, words),
             words.number(one.percent, 1),
         )
         for one in (result.headline, *result.estimates)
@@ -89,5 +89,6 @@ def placebo_table(caption: str, estimate: Estimate, result: Result, words: Words
     return table(caption, head, rows)
 
 
-def _p(value: float | None, words: Words) -> str:
+def p_cell(value: float | None, words: Words) -> str:
+    """A p-value as it stands in a column: without the sign of equality."""
     return words.p_value(value).removeprefix("=\N{NO-BREAK SPACE}")

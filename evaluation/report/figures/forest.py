@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluation.report import facts, persons, sentences
+from evaluation.report import cycle, facts, persons, sentences
 from evaluation.report.figures.base import Figure, FigureText, Palette, Spec
 from evaluation.report.figures.rows import Band, Line, draw_rows
-from evaluation.report.tables import Table, estimates_table, table
+from evaluation.report.tables import Table, estimates_table, p_cell, table
 from evaluation.report.words import Words, capital
 from evaluation.result import Result
 
@@ -77,44 +77,56 @@ def table_of(found: Forest, result: Result, words: Words) -> Table:
 
 
 def ladder_values(result: Result, words: Words) -> list[Line] | None:
-    """The headline under each adjustment; nothing to compare with fewer than two."""
-    if len(result.cycle.ladder) < 2:
+    """The headline under each adjustment that could be computed; nothing to compare with fewer than two."""
+    shown = [rung for rung in result.cycle.ladder if rung.effect is not None]
+    if len(shown) < 2:
         return None
     return [
         Line(
-            capital(sentences.adjustment(rung.adjust, words)), rung.effect, rung.lower, rung.upper,
-            words.number(rung.effect, result.design.decimals), rung.adjust == result.cycle.adjust,
+            cycle.rung_label(rung, words), rung.effect or 0.0, rung.lower, rung.upper,
+            words.number(rung.effect, result.design.decimals), rung.headline, rung.status == "comparison",
         )
-        for rung in result.cycle.ladder
-        if rung.effect is not None
+        for rung in shown
     ]  # fmt: skip
 
 
 def ladder_text(found: list[Line], result: Result, words: Words) -> FigureText:
     """The words around the ladder."""
+    how = [words("figure.ladder.how")]
+    if any(line.quiet for line in found):
+        how.append(words("figure.ladder.how_comparison"))
+    if any(rung.status == "not_run" for rung in result.cycle.ladder):
+        how.append(words("figure.ladder.how_not_run"))
     return FigureText(
         title=words("figure.ladder.title"),
         subtitle=words("figure.ladder.subtitle", **_slots(result, words)),
-        how=words("figure.ladder.how"),
+        how=" ".join(how),
         description=words("figure.ladder.description", rows=described(found, result, words)),
     )
 
 
 def ladder_table(found: list[Line], result: Result, words: Words) -> Table:
-    """Every rung, with how much it removed."""
+    """Every rung, with how much it took out; the ones that could not be computed with the reason."""
     decimals = result.design.decimals
-    head = [words(f"table.{key}") for key in ("method", "effect", "lower", "upper")] + [words("cycle.ladder_removed")]
+    head = [words(f"cycle.column.{key}") for key in ("rung", "effect", "lower", "upper", "p", "removed")]
+    head += [words(f"cycle.column.{key}") for key in ("removed_lower", "removed_upper", "donors", "remark")]
     rows = [
         (
-            line.name,
-            line.written,
-            words.number(line.lower, decimals),
-            words.number(line.upper, decimals),
-            words.number(rung.removed, decimals),
+            capital(cycle.rung_name(rung, words)),
+            *(_written(value, words, decimals) for value in (rung.effect, rung.lower, rung.upper)),
+            "" if rung.p_value is None else p_cell(rung.p_value, words),
+            *(_written(value, words, decimals) for value in (rung.removed, rung.removed_lower, rung.removed_upper)),
+            words.number(rung.n_donors) if rung.n_donors else "",
+            cycle.rung_state(rung, words),
         )
-        for line, rung in zip(found, result.cycle.ladder, strict=True)
+        for rung in result.cycle.ladder
     ]
-    return table(ladder_text(found, result, words).subtitle, head, rows)
+    return table(ladder_text(found, result, words).subtitle, head, rows, (0, len(head) - 1))
+
+
+def _written(value: float | None, words: Words, decimals: int) -> str:
+    """A number, or nothing at all where there is none: the remark says why."""
+    return "" if value is None else words.number(value, decimals)
 
 
 def _slots(result: Result, words: Words) -> dict[str, str]:

@@ -38,7 +38,10 @@ STACKED = 46
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row: a name, an estimate with its interval, the number as it is written, and whether it is the headline."""
+    """One row: a name, an estimate with its interval, the number as it is written, and whether it is the headline.
+
+    A `quiet` row is drawn hollow and dashed: it is shown, but not to be believed.
+    """
 
     name: str
     effect: float
@@ -46,6 +49,7 @@ class Line:
     upper: float | None
     written: str
     bold: bool = False
+    quiet: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,31 +84,35 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int,
     rows: list[Row] = [
         {
             "x": line.effect, "low": line.lower, "high": line.upper, "y": index + middle, "name_y": index + named, "name": line.name,
-            "written": line.written, "told": f"{line.name}: {line.written}", "bold": line.bold,
+            "written": line.written, "told": f"{line.name}: {line.written}",
+            "bold": line.bold, "quiet": line.quiet,
         }
         for index, line in enumerate(lines)
     ]  # fmt: skip
     zeros: list[Row] = [{"x": 0.0, "y": index + top, "y2": index + bottom} for index in range(len(lines))]
     zero = marks(zeros, "rule", color=palette.ink, strokeWidth=1, aria=False)
     layers = [*_behind(bands, axis, frame, palette, x, edged=not stacked), zero.encode(x=x, y=y, y2=field("y2"))]
-    for bold in (False, True):
-        part = [row for row in rows if row["bold"] == bold]
+    for bold, quiet in ((False, True), (False, False), (True, False)):
+        part = [row for row in rows if row["bold"] == bold and row["quiet"] == quiet]
         if not part:
             continue
-        color = palette.main if bold else palette.muted
+        color = palette.main if bold else palette.quiet if quiet else palette.muted
         bars = [row for row in part if row["low"] is not None and row["high"] is not None]
         if bars:
-            mark = marks(bars, "rule", color=color, strokeWidth=3.5 if bold else 2, aria=False)
+            dashes = {"strokeDash": [4, 3]} if quiet else {}
+            mark = marks(bars, "rule", color=color, strokeWidth=3.5 if bold else 2, aria=False, **dashes)
             layers.append(mark.encode(x=x | {"field": "low"}, x2=field("high"), y=y))
         shape = {"size": 130, "shape": "diamond"} if bold else {"size": 80, "shape": "circle"}
-        dots = marks(part, "point", filled=True, fill=color, stroke=palette.paper, strokeWidth=1.5, opacity=1, **shape)
+        paint = {"fill": palette.paper, "stroke": color} if quiet else {"fill": color, "stroke": palette.paper}
+        dots = marks(part, "point", filled=True, strokeWidth=1.5, opacity=1, **paint, **shape)
         layers.append(dots.encode(x=x, y=y, description=nominal("told")))
         look = {"fontWeight": 700 if bold else 400}
         edge = frame.inner + frame.right - 4
         written: list[Row] = [{"y": row["name_y"], "text": row["written"]} for row in part]
-        layers.append(text_marks(written, edge, y, palette.main if bold else palette.ink, align="right", **look))
+        ink = palette.muted if quiet else palette.ink
+        layers.append(text_marks(written, edge, y, palette.main if bold else ink, align="right", **look))
         names = [(row["name_y"], broken(row["name"], room)) for row in part]
-        layers += name_marks(names, 8 - frame.left, y, palette.ink, stacked, look)
+        layers += name_marks(names, 8 - frame.left, y, ink, stacked, look)
     return finish(layers, frame)
 
 
