@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from evaluation.errors import listed
-from evaluation.panel import Array, Indices
+from evaluation.errors import did_you_mean, listed
+from evaluation.panel import Array, Indices, Mask
 from evaluation.periods import PER_YEAR, Frequency, Period, parse_period
 
 if TYPE_CHECKING:
@@ -327,6 +327,30 @@ def _not_numbers(column: Any, name: str) -> str:
     if not name:
         return what
     return f"{what}. To see them: pd.to_numeric(data[{name!r}], errors='coerce').isna() & data[{name!r}].notna()"
+
+
+def rows_where(
+    frame: nw.DataFrame[Any], where: Mapping[str, Any], source: str
+) -> tuple[Mask, list[tuple[str, str, Literal["key", "value"]]]]:
+    """(rows,) True where the columns of `where` hold the values asked for, and what is wrong with it: (column, what, at)."""
+    keep = np.ones(len(frame), dtype=np.bool_)
+    faults: list[tuple[str, str, Literal["key", "value"]]] = []
+    for column, wanted in where.items():
+        if column not in frame.columns:
+            hint = did_you_mean(column, frame.columns) or f"; there are {listed(frame.columns, 12)}"
+            faults.append((column, f"no column '{column}' in {source}{hint}", "key"))
+            continue
+        found = names(arrow_column(frame, column))
+        kept = []
+        for value in wanted if isinstance(wanted, tuple) else (wanted,):
+            label = name_of(value)
+            if label in found.labels:
+                kept.append(found.labels.index(label))
+                continue
+            few = f"; there are {listed(found.labels, 12)}" if len(found.labels) <= 12 else ""
+            faults.append((column, f"no row has '{label}' in '{column}'{did_you_mean(label, found.labels) or few}", "value"))
+        keep &= np.isin(found.codes, kept)
+    return keep, faults
 
 
 def arrow_indices(rows: Indices) -> Any:

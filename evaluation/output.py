@@ -13,7 +13,7 @@ from typing import get_args
 from evaluation._version import __version__
 from evaluation.errors import UsageError, did_you_mean
 from evaluation.result import Result, from_json, to_json
-from evaluation.spec.model import Language
+from evaluation.spec.base import Language
 
 GENERATOR = b'name="generator" content="nettoeffekt'
 OWN_KEYS = frozenset({"headline", "verdict", "provenance"})

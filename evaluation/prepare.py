@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.columns import Names, arrow_column, arrow_indices, arrow_names, distinct, name_of, names, period_of
+from evaluation.columns import Names, arrow_column, arrow_indices, arrow_names, distinct, names, period_of, rows_where
 from evaluation.context import NO_CONTEXT, Context
 from evaluation.denmark.areas import LEVELS, Area, Level, counted, recognise
 from evaluation.errors import DataError, Problem, did_you_mean, listed
@@ -130,23 +130,9 @@ class _Steps:
         """Keep the rows in which the columns of `where` hold the values asked for."""
         if not self.data.where:
             return
-        keep = np.ones(len(self.rows), dtype=np.bool_)
-        for column, wanted in self.data.where.items():
-            path = ("data", "where", column)
-            if column not in self.rows.columns:
-                hint = did_you_mean(column, self.rows.columns) or f"; there are {listed(self.rows.columns, 12)}"
-                self._wrong(path, f"no column '{column}' in {self.source}{hint}", at="key")
-                continue
-            found = names(arrow_column(self.rows, column))
-            kept = []
-            for value in wanted if isinstance(wanted, tuple) else (wanted,):
-                label = name_of(value)
-                if label in found.labels:
-                    kept.append(found.labels.index(label))
-                    continue
-                few = f"; there are {listed(found.labels, 12)}" if len(found.labels) <= 12 else ""
-                self._wrong(path, f"no row has '{label}' in '{column}'{did_you_mean(label, found.labels) or few}")
-            keep &= np.isin(found.codes, kept)
+        keep, faults = rows_where(self.rows, self.data.where, self.source)
+        for column, what, at in faults:
+            self._wrong(("data", "where", column), what, at)
         if self.problems:
             return
         if not keep.any():

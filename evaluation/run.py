@@ -127,16 +127,21 @@ def evaluate(
 
 
 def _prepared(loaded: LoadedSpec, say: Progress) -> tuple[Prepared, Population | None]:
-    """The panel: read as it is, or made of persons' registers (which are simulated first where the spec says so)."""
+    """The panel: read as it is, or made of persons' registers (which are simulated first where the spec says so).
+
+    The outside series of the business cycle are then brought to its units and periods.
+    """
+    from evaluation.series import attach
+
     if loaded.spec.registers is None:
         from evaluation.prepare import prepare
 
-        return prepare(loaded), None
+        return attach(loaded, prepare(loaded)), None
     from evaluation.register import flow
 
     _simulated(loaded, say)
     registered = flow.prepare(loaded, say)
-    return registered.prepared, registered.population
+    return attach(loaded, registered.prepared), registered.population
 
 
 def _simulated(loaded: LoadedSpec, say: Progress) -> None:
@@ -278,6 +283,7 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     import time
 
     from evaluation.prepare import prepare
+    from evaluation.series import attach
     from evaluation.study import choose_inference, make_pipeline
 
     spec = loaded.spec
@@ -286,7 +292,7 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
         from evaluation.register import flow
 
         return flow.check(loaded)
-    prepared = prepare(loaded)
+    prepared = attach(loaded, prepare(loaded))
     lines = [("Data", data_line(prepared))]
     controls = prepared.panel.n_units - int(prepared.panel.treated.sum())
     seconds = 3.0 + 1.5 * len(spec.languages)  # imports; figures and words of each page

@@ -6,36 +6,14 @@ in the design but not built are refused by the reader with "not available yet", 
 
 from __future__ import annotations
 
+import datetime
 from typing import Annotated, Any, Literal, TypeAlias, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
+from pydantic import Field, Strict, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
+from evaluation.spec.base import Language, LocalText, Number, OpenTable, PeriodText, Table, Where
+from evaluation.spec.cycle_tables import CycleTable
 from evaluation.spec.measures import words_of
-
-Language: TypeAlias = Literal["da", "en"]
-LocalText: TypeAlias = Annotated[
-    StrictStr | dict[StrictStr, StrictStr],
-    Field(description='a text, or one per language: { da = "...", en = "..." }'),
-]
-Number: TypeAlias = StrictInt | StrictFloat
-PeriodText: TypeAlias = Annotated[StrictInt | StrictStr, Field(description="a period: 2015, 2015Q1 or 2015M01")]
-
-
-class Table(BaseModel):
-    """A TOML table: no unknown keys, nothing changed after it was read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class OpenTable(BaseModel):
-    """A TOML table whose further keys are the options of the method it names; they are checked against that method."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The further keys."""
-        return dict(self.model_extra or {})
 
 
 class Data(Table):
@@ -52,9 +30,7 @@ class Data(Table):
     )
     region: StrictStr | None = Field(default=None, description="the column of the region a unit lies in")
     covariates: tuple[StrictStr, ...] = Field(default=(), description="columns of covariates")
-    where: dict[StrictStr, StrictStr | StrictInt | StrictFloat | tuple[StrictStr | StrictInt, ...]] = Field(
-        default_factory=dict, description="keep only rows in which these columns hold these values"
-    )
+    where: Where = Field(default_factory=dict, description="keep only rows in which these columns hold these values")
     areas: Literal["municipality", "landsdel", "region", "nation"] | None = Field(
         default=None,
         description="`unit` holds Danish areas of many levels (StatBank files do): keep these, under Danish names",
@@ -157,6 +133,22 @@ class Balance(Table):
     )
 
 
+class OtherGroup(Table):
+    """Other persons in the same municipalities, followed by the same outcome; for the rest they are as [register.who] says."""
+
+    label: LocalText = Field(description="the group in words, in the plural")
+    benefit: StrictStr = Field(description="the benefit they receive at the baseline, a name of the layout")
+    readiness: StrictStr | None = Field(
+        default=None, description="their referral category, a name of the layout (default: any)"
+    )
+    age: tuple[StrictInt, StrictInt] | None = Field(
+        default=None, description="their age at baseline, [youngest, oldest] (default: as in [register.who])"
+    )
+    until: PeriodText | None = Field(
+        default=None, description="the last period in which the programme cannot have reached them (default: all)"
+    )
+
+
 class Register(Table):
     """Person registers: who, which outcome, in which files."""
 
@@ -177,6 +169,12 @@ class Register(Table):
     who: Who
     outcome: Outcome = Outcome()
     balance: Balance = Balance()
+    negative_group: tuple[OtherGroup, ...] = Field(
+        default=(), description="groups that the programme cannot have reached, to see whether it seems to move them"
+    )
+    second_group: OtherGroup | None = Field(
+        default=None, description="a group that the programme did not reach, for a triple difference"
+    )
 
 
 Scenario: TypeAlias = Literal[
@@ -228,12 +226,6 @@ class Controls(Table):
     reasons: dict[StrictStr, LocalText] = Field(
         default_factory=dict, description="the reason for each excluded unit by name"
     )
-
-
-class CycleTable(OpenTable):
-    """How the business cycle is taken out. Further keys are options of the adjustment."""
-
-    adjust: StrictStr = Field(default="none", description="the headline's adjustment for the business cycle")
 
 
 class Headline(OpenTable):
@@ -302,6 +294,10 @@ class Spec(Table):
     question: LocalText = Field(description="the question the report answers")
     languages: tuple[Language, ...] = Field(default=("en",), min_length=1, description="one page per language")
     seed: StrictInt = Field(default=1, ge=0, description="the seed of everything that draws at random")
+    declared: Annotated[datetime.date, Strict()] | StrictStr | None = Field(
+        default=None,
+        description='the date on which this spec was fixed, before anybody looked at outcomes: "2026-11-20"',
+    )
     commissioned_by: LocalText = Field(default="", description="who asked for the evaluation; printed on page one")
     funding: LocalText = Field(default="", description="who paid for it; printed on page one")
     data: Data = Field(description="a ready panel; instead of [register]")
@@ -359,7 +355,5 @@ def _data_of(register: dict[str, Any], simulated: bool) -> dict[str, Any]:
 
 NOT_AVAILABLE_YET: dict[str, str] = {
     "economics": "costs and benefits",
-    "cycle.series": "cycle series",
-    "cycle.neighbours": "neighbours for the cycle adjustment",
 }
 """Keys of the design whose part is not built: refused by name, so that nobody believes they took effect."""

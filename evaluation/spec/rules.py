@@ -10,10 +10,12 @@ from typing import Any, get_args
 
 from evaluation.errors import did_you_mean
 from evaluation.periods import Period, parse_period
+from evaluation.spec.base import Language
 from evaluation.spec.catalogue import Catalogue, Kind, option_fields
+from evaluation.spec.cycle_rules import cycle, cycle_options, cycle_periods
 from evaluation.spec.findings import Finding, explained, value_at
 from evaluation.spec.locate import KeyPath
-from evaluation.spec.model import NOT_AVAILABLE_YET, Language
+from evaluation.spec.model import NOT_AVAILABLE_YET
 from evaluation.spec.options import checked
 from evaluation.spec.register_rules import registers
 from evaluation.spec.tables import by_language, describe, walk
@@ -52,6 +54,7 @@ def ruled(raw: Mapping[str, Any], catalogue: Catalogue, meant: set[KeyPath]) -> 
     yield from _texts(raw)
     yield from _methods(raw, catalogue)
     yield from registers(raw)
+    yield from cycle(raw, catalogue)
 
 
 def without_planned(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:
@@ -100,6 +103,7 @@ def _periods(raw: Mapping[str, Any]) -> Iterator[Finding]:
         value = value_at(raw, pair)
         if isinstance(value, list) and len(value) == 2:
             places += [(*pair, 0), (*pair, 1)]
+    places += cycle_periods(raw)
     events = raw.get("event")
     places += [("event", index, "period") for index in range(len(events) if isinstance(events, list) else 0)]
     for path in places:
@@ -253,6 +257,7 @@ def _methods(raw: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Finding]:
     yield from _named(raw, ("inference", "method"), "inference", catalogue)
     yield from _named(raw, ("headline", "method"), "estimator", catalogue)
     yield from _options(raw, ("headline",), "method", catalogue)
+    yield from cycle_options(raw, catalogue)
     more = raw.get("estimator")
     for index in range(len(more) if isinstance(more, list) else 0):
         path: KeyPath = ("estimator", index)

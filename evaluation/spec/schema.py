@@ -9,8 +9,9 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
-from evaluation.spec.catalogue import Catalogue, Kind
-from evaluation.spec.model import Language, Spec
+from evaluation.spec.base import Language
+from evaluation.spec.catalogue import ALWAYS, Catalogue, Kind
+from evaluation.spec.model import Spec
 
 _TITLE = "nettoeffekt spec"
 _DESCRIPTION = "What `evaluate SPEC` evaluates: the data, who was treated from when, and by which methods."
@@ -25,10 +26,10 @@ def json_schema(catalogue: Catalogue) -> dict[str, Any]:
     """The schema (draft 2020-12), with the names and options of the catalogue."""
     schema = _plain(Spec.model_json_schema())
     tables = schema["$defs"]
-    for name in ("CycleTable", "InferenceTable"):
-        _name_choices(tables[name]["properties"], catalogue)
+    _name_choices(tables["InferenceTable"]["properties"], catalogue)
     tables["Headline"] = _open_table(tables["Headline"], "method", catalogue, tables)
     tables["EstimatorTable"] = _open_table(tables["EstimatorTable"], "name", catalogue, tables)
+    tables["CycleTable"] = _open_table(tables["CycleTable"], "adjust", catalogue, tables)
     tables["Treatment"]["anyOf"] = [{"required": ["units", "start"]}, {"required": ["start_column"]}]
     schema["required"] = [name for name in schema["required"] if name != "data"]
     schema["anyOf"] = [{"required": ["data"]}, {"required": ["register"]}]
@@ -49,11 +50,9 @@ def json_schema(catalogue: Catalogue) -> dict[str, Any]:
 
 def _name_choices(properties: dict[str, Any], catalogue: Catalogue) -> None:
     """Names of methods as a choice, where a key takes one."""
-    kinds: dict[str, Kind] = {"adjust": "adjustment", "inference": "inference"}
     for key, part in properties.items():
-        kind = kinds.get(key) or ("inference" if key == "method" else None)
-        if kind is not None:
-            properties[key] = part | _choice(catalogue, kind)
+        if key in ("method", "inference"):
+            properties[key] = part | _choice(catalogue, "inference")
 
 
 def _choice(catalogue: Catalogue, kind: Kind) -> dict[str, Any]:
@@ -69,22 +68,27 @@ def _open_table(table: dict[str, Any], key: str, catalogue: Catalogue, tables: d
     own = dict(table["properties"])
     if "inference" in own:
         _name_choices(own, catalogue)
-    own[key] = own[key] | _choice(catalogue, "estimator")
+    kind: Kind = "adjustment" if key == "adjust" else "estimator"
+    own[key] = own[key] | _choice(catalogue, kind)
     alternatives = []
-    for name, entry in catalogue.estimators.items():
+    needed = list(table.get("required", ()))
+    for name, entry in catalogue.entries(kind).items():
         options = _options(entry, tables)
+        # without the key, the adjustment that is always there is meant
+        named = [] if key in needed or name in ALWAYS[kind] else [key]
+        further = {option: part for option, part in options["properties"].items() if option not in own}
         alternatives.append(
             {
                 "title": name,
                 "description": _summary(entry),
                 "type": "object",
-                "properties": own | {key: {"const": name, "description": _summary(entry)}} | options["properties"],
-                "required": [key, *options.get("required", ())],
+                "properties": own | {key: {"const": name, "description": _summary(entry)}} | further,
+                "required": [*needed, *named, *options.get("required", ())],
                 "additionalProperties": False,
             }
         )
     kept = {name: table[name] for name in ("title", "description", "type") if name in table}
-    return kept | {"properties": own, "required": [key], "anyOf": alternatives}
+    return kept | {"properties": own, "required": needed, "anyOf": alternatives}
 
 
 def _options(entry: Any, tables: dict[str, Any]) -> dict[str, Any]:

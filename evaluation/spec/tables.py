@@ -10,12 +10,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from evaluation.errors import listed
-from evaluation.spec.catalogue import Catalogue, option_fields
+from evaluation.spec.base import LocalText, OpenTable
+from evaluation.spec.catalogue import Catalogue, Kind, option_fields
+from evaluation.spec.cycle_tables import OWN_KEYS, CycleTable
 from evaluation.spec.findings import Fields, Finding, explained, label, near_miss
 from evaluation.spec.locate import KeyPath
-from evaluation.spec.model import EstimatorTable, Headline, LocalText, OpenTable, Spec
+from evaluation.spec.model import EstimatorTable, Headline, Spec
 
 _LOCAL_TEXT = next(arg for arg in get_args(get_args(LocalText)[0]) if get_origin(arg) is dict)
+
+_NAMED_BY: Mapping[type, str] = {Headline: "method", EstimatorTable: "name", CycleTable: "adjust"}
+_KIND: Mapping[type, Kind] = {Headline: "estimator", EstimatorTable: "estimator", CycleTable: "adjustment"}
 
 _SYNONYMS = {
     "name": ("method",),
@@ -120,20 +125,20 @@ def _unknown_in(
         return
     fields = dict(describe(path))
     method = None
+    of_nothing = False
     if issubclass(model, OpenTable):
-        method = table.get("method" if model is Headline else "name")
-        entry = catalogue.estimators.get(method) if isinstance(method, str) else None
-        if entry is None and method is not None:
-            fields = {}  # an estimator that does not exist has no options to hold the keys against
-        else:
-            fields |= {name: text for name, (_, text, _) in option_fields(entry).items()}
+        method = table.get(_NAMED_BY[model], "none" if model is CycleTable else None)
+        entry = catalogue.entries(_KIND[model]).get(method) if isinstance(method, str) else None
+        # a method that does not exist has no options to hold the keys against
+        of_nothing = entry is None and method is not None
+        fields = {name: text for name, (_, text, _) in option_fields(entry).items()} | fields
     for key, value in table.items():
         here = (*path, key)
         if key in fields:
             for index, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
                 if isinstance(item, Mapping):
                     _unknown_in(item, here if index is None else (*here, index), catalogue, findings, meant)
-        elif fields:
+        elif not of_nothing:
             near = near_miss(key, fields, table) or _other_word(key, fields, table)
             if near is not None:
                 meant.add((*path, near))
@@ -158,7 +163,10 @@ def _unknown(path: KeyPath, value: Any, fields: Fields, near: str | None, method
     if home is not None:
         return f"{subject} in {label(table)}; {home}"
     if of_method:
-        options = [name for name in fields if name not in ("method", "name", "inference")]
+        own = OWN_KEYS if table == ("cycle",) else ("method", "name", "inference")
+        options = [name for name in fields if name not in own]
+        if table == ("cycle",) and not options:
+            return f"{subject} in [cycle]; it takes {listed(list(fields), 12)}"
         takes = f"the options of '{method}' are {listed(options, 12)}" if options else f"'{method}' has no options"
         return f"{subject} in {label(table)}; {takes}"
     if is_table:

@@ -23,6 +23,7 @@ _EXPECTED = {
     "tuple_type": "a list",
     "list_type": "a list",
     "dict_type": "a table",
+    "date_type": "a date",
     "model_type": "a table",
     "dataclass_type": "a table",
 }
@@ -141,8 +142,8 @@ def _remedy(expected: set[str], value: Any, path: KeyPath) -> str:
             return f'write it in brackets: ["{value}"]'
     if isinstance(value, list) and expected == {"model_type"}:
         return f"write [{name}] in single brackets, once"
-    if isinstance(value, Mapping) and "tuple_type" in expected and len(path) == 1:
-        return f"write [[{name}]] in double brackets"
+    if isinstance(value, Mapping) and "tuple_type" in expected and (len(path) == 1 or path[0] == "cycle"):
+        return f"write {label((*path, 0))} in double brackets"
     if "model_type" in expected and len(path) == 1:
         return f"write [{name}] on a line of its own and its keys below it"
     if "string_type" in expected:

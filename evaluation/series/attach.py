@@ -1,0 +1,128 @@
+"""The door: every outside series of a spec into `panel.cycle`, and what else [cycle] gives into the context of the checks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from evaluation.context import Context
+from evaluation.errors import DataError
+from evaluation.panel import Array, Panel
+from evaluation.prepare import Prepared
+from evaluation.result import Series, Text, texts
+from evaluation.series.files import Asked, Role
+from evaluation.series.local import Around, Placed, Wanted, place
+from evaluation.series.match import geography
+from evaluation.series.neighbours import Flows, read_flows
+from evaluation.series.remarks import Remarks
+from evaluation.spec.cycle_rules import name_of_path
+from evaluation.spec.cycle_tables import CycleSeries, Neighbours
+from evaluation.spec.loaded import LoadedSpec
+
+
+def attach(loaded: LoadedSpec, prepared: Prepared) -> Prepared:
+    """Read all that [cycle] names and bring it to the panel's units and periods.
+
+    Returns
+    -------
+    Prepared
+        With `panel.cycle` filled (for each series NAME itself, "NAME|neighbours" and "NAME|nation" where they can be made,
+        and "shift_share"), the context extended, and the files among the inputs.
+
+    Raises
+    ------
+    DataError
+        Everything that is wrong with the files, each at its line of the spec.
+    """
+    spec = loaded.spec
+    remarks = Remarks(loaded)
+    panel = prepared.panel
+    context = replace(prepared.context, frozen="" if spec.declared is None else str(spec.declared))
+    geo = geography(panel)
+    flows = _flows(loaded, prepared, remarks)
+    window = np.flatnonzero(panel.target.any(axis=0))
+    around = Around(
+        panel, geo, flows, panel.periods[int(window[-1])], spec.registers is not None, _neighbours_place(loaded)
+    )
+    cycle: dict[str, Array] = dict(panel.cycle)
+    known: list[Series] = []
+    placed: list[tuple[Wanted, Placed]] = []
+    for wanted in wanted_series(loaded):
+        found = place(wanted, around, remarks)
+        if found is None:
+            continue
+        placed.append((wanted, found))
+        cycle.update(found.arrays)
+        known.append(
+            Series(
+                wanted.name,
+                wanted.label,
+                "national" if found.raw is None else "local",
+                wanted.unit,
+                dict(found.facts),
+            )
+        )
+    if remarks.problems:
+        raise DataError(*remarks.problems)
+    return _with(prepared, replace(panel, cycle=cycle), replace(context, series=(*context.series, *known)), remarks)
+
+
+def _with(prepared: Prepared, panel: Panel, context: Context, remarks: Remarks) -> Prepared:
+    """The prepared panel with the series in it, and the files they came from."""
+    context = replace(context, notes=(*context.notes, *remarks.notes), facts={**context.facts, **remarks.facts})
+    return replace(prepared, panel=panel, context=context, inputs=(*prepared.inputs, *remarks.inputs))
+
+
+def wanted_series(loaded: LoadedSpec) -> tuple[Wanted, ...]:
+    """The series of a spec, with the names and labels that they have where it gives none."""
+    given = loaded.spec.cycle.series
+    if isinstance(given, str):
+        alone = CycleSeries(path=given)
+        return (_wanted(loaded, alone, Asked(given, ("cycle", "series"), _columns(alone), {}, ("cycle",), {})),)
+    found = []
+    for index, table in enumerate(given):
+        here = ("cycle", "series", index)
+        asked = Asked(table.path, (*here, "path"), _columns(table), table.where, here, {}, _no_unit(table))
+        found.append(_wanted(loaded, table, asked))
+    return tuple(found)
+
+
+def _no_unit(table: CycleSeries) -> tuple[Role, ...]:
+    """A series of the nation needs no column of areas."""
+    return ("unit",) if table.level == "nation" else ()
+
+
+def _columns(table: CycleSeries) -> dict[Role, str | None]:
+    return {"unit": table.unit, "time": table.time, "value": table.value}
+
+
+def _wanted(loaded: LoadedSpec, table: CycleSeries, asked: Asked) -> Wanted:
+    languages = loaded.spec.languages
+    name = table.name or name_of_path(table.path)
+    label: Text = texts(table.label or name.replace("_", " "), languages)
+    unit: Text = texts(table.value_unit, languages) if table.value_unit else {}
+    return Wanted(name, asked, label, unit, table.level, table.filter, table.negative_control)
+
+
+def _neighbours_place(loaded: LoadedSpec) -> tuple[str, ...]:
+    given = loaded.spec.cycle.neighbours
+    return ("cycle", "neighbours") if isinstance(given, str) else ("cycle", "neighbours", "path")
+
+
+def _flows(loaded: LoadedSpec, prepared: Prepared, remarks: Remarks) -> Flows | None:
+    given = loaded.spec.cycle.neighbours
+    if given is None:
+        return None
+    table = Neighbours(path=given) if isinstance(given, str) else given
+    asked = Asked(
+        table.path,
+        _neighbours_place(loaded),
+        {"home": table.home, "work": table.work, "time": table.time, "value": table.flow},
+        table.where,
+        ("cycle", "neighbours"),
+        {"value": "flow"},
+        ("time", "value"),
+    )
+    start = prepared.panel.periods[min(prepared.panel.starts)]
+    return read_flows(asked, geography(prepared.panel), start, remarks)
