@@ -1,7 +1,7 @@
 """Ways of taking the business cycle out: one file each, one line each."""
 
 from evaluation.contracts import Adjustment
-from evaluation.cycle import local_series, none, region_time, sensitivity, unit_trend
+from evaluation.cycle import cce, factors, local_series, none, region_time, sensitivity, shift_share, unit_trend
 
 ADJUSTMENTS: dict[str, Adjustment] = {
     adjustment.name: adjustment
@@ -10,6 +10,9 @@ ADJUSTMENTS: dict[str, Adjustment] = {
         region_time.METHOD,
         sensitivity.METHOD,
         local_series.METHOD,
+        shift_share.METHOD,
+        factors.METHOD,
+        cce.METHOD,
         unit_trend.METHOD,
     )
 }

@@ -130,7 +130,7 @@ def _chosen(panel: Panel, options: Options) -> tuple[str, Array, Array]:
     beside = panel.cycle.get(f"{name}|neighbours")
     if beside is None:
         raise EstimationError(
-            f"local_series: no neighbours' series of '{name}'; say who is whose neighbour, or use another"
+            f"local_series: no neighbours' series of '{name}'; give [cycle] neighbours, or another `use`"
         )
     return name, own, beside
 

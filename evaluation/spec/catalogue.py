@@ -47,7 +47,7 @@ PLANNED: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
             "driscoll_kraay",
             "newey_west",
         ),
-        "adjustment": ("shift_share", "factors", "cce"),
+        "adjustment": (),
         "check": (),
     }
 )

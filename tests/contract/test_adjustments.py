@@ -26,6 +26,8 @@ VARIANTS = [
     ("local_series", {"split": False}),
     ("local_series", {"use": "neighbours", "split": False}),
     ("local_series", {"series": "vacancies"}),
+    ("factors", {"rank": 2}),
+    ("cce", {"series": ("unemployment", "nation")}),
 ]
 VARIANTS = [(name, options) for name, options in VARIANTS if name in ADJUSTMENTS]
 """Every adjustment with every option that changes what it does."""
