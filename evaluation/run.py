@@ -97,7 +97,7 @@ def evaluate(
         estimates=study.estimates,
         cycle=cycle,
         checks=checks,
-        verdict=judge(headline, study.estimates, checks, [each.name for each in failures]),
+        verdict=judge(headline, study.estimates, checks, [each.name for each in failures], cycle.ladder),
         provenance=record,
         disclosure=Disclosure(spec.data.public, spec.disclosure.minimum, spec.disclosure.round),
         flow=prepared.flow,
@@ -211,7 +211,7 @@ def _cycle(study: Study, say: Progress) -> tuple[Cycle, tuple[Failure, ...]]:
     known: dict[str, Value] = dict(terms) if isinstance(terms, dict) else {}
     cycle = Cycle(
         study.headline.adjust, rungs, waterfall(study), terms=known, series=study.context.series,
-        bad_control=bad_control(study), notes=study.context.notes,
+        bad_control=bad_control(study, rungs), notes=study.context.notes,
     )  # fmt: skip
     effects = [rung.effect for rung in rungs if rung.effect is not None and rung.status == "valid"]
     if len(effects) > 1:

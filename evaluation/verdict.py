@@ -9,7 +9,9 @@ for Local Economic Growth scores it) and at most 4 otherwise. From there one lev
 - one control decides (`leave_one_out` failed);
 - the inference is not valid in this design, or gives no interval;
 - nothing before the start could be tested, or none of the other estimators could be computed;
-- the inference cries wolf on untreated units (`every_unit_treated` failed).
+- the inference cries wolf on untreated units (`every_unit_treated` failed);
+- the business cycle decides: under another believable way of taking it out the effect has the opposite sign with p below 0.10, or
+  a direction is claimed that the recommended way (`accounting.recommend`) cannot tell from zero.
 """
 
 from __future__ import annotations
@@ -17,11 +19,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from evaluation.result import CheckResult, Estimate, Note, Value, Verdict, one_standard_error
+from evaluation.result import CheckResult, Estimate, LadderRung, Note, Value, Verdict, one_standard_error
 
 FEW_TREATED = 6
 POWER = 2.8
 """Standard errors that a true effect must measure to be found with probability 0.8 by a two-sided test at 5 % (1.96 + 0.84)."""
+
+OPPOSITE = 0.10
+"""A rung of the opposite sign with a p-value below this speaks against the headline."""
 
 INVALID_NOTES = ("cluster_few_treated", "staggered_twfe")
 """Remarks after which an interval may be shown but says nothing: neither a direction nor a limit is drawn from it."""
@@ -31,14 +36,24 @@ DOUBTFUL_NOTES = ("placebo_unequal_sizes", "placebo_few_controls")
 
 
 def judge(
-    headline: Estimate, estimates: Sequence[Estimate], checks: Sequence[CheckResult], failed: Sequence[str] = ()
+    headline: Estimate,
+    estimates: Sequence[Estimate],
+    checks: Sequence[CheckResult],
+    failed: Sequence[str] = (),
+    ladder: Sequence[LadderRung] = (),
 ) -> Verdict:
-    """Direction, level and reasons, from the numbers alone; `failed` names the estimators that could not be computed."""
+    """Direction, level and reasons, from the numbers alone.
+
+    `failed` names the estimators that could not be computed, `ladder` holds the headline under every way of taking the business
+    cycle out.
+    """
     treated = _treated(headline)
     possible = 3 if treated < FEW_TREATED else 4
     codes = {note.code for note in headline.notes}
     valid = headline.lower is not None and codes.isdisjoint(INVALID_NOTES)
+    direction = _direction(headline) if valid else "unclear"
     losses = _losses(headline, estimates, checks, failed, valid and codes.isdisjoint(DOUBTFUL_NOTES))
+    losses += _cycle_decides(headline, direction, ladder)
     status = [check.status for check in checks]
     reasons = [_design(treated), *losses]
     if failed:
@@ -46,13 +61,13 @@ def judge(
         reasons.append(Note("estimators_failed", f"Could not be computed: {names}.", {"names": names}))
     elif estimates and not any(note.code == "methods_disagree" for note in losses):
         reasons.append(Note("methods_agree", "The methods agree.", {"count": len(estimates) + 1}))
-    if status and all(note.code in ("methods_disagree", "checks_missing") for note in losses):
+    if status and all(note.code in ("methods_disagree", "checks_missing", "cycle_decides") for note in losses):
         passed, ran = status.count("passed"), len(status) - status.count("not_run")
         facts: dict[str, Value] = {"passed": passed, "count": ran, "all": len(status)}
         reasons.append(Note("checks_passed", f"{ran} of {len(status)} checks could be run; {passed} passed.", facts))
     error = one_standard_error(headline)
     return Verdict(
-        direction=_direction(headline) if valid else "unclear",
+        direction=direction,
         level=max(1, possible - len(losses)),
         possible=possible,
         ruled_out_below=headline.lower if valid else None,
@@ -90,6 +105,31 @@ def _losses(
         text = "Too little could be tested: nothing before the start, or no other method."
         losses.append(Note("checks_missing", text, {"not_run": missing, "count": len(status)}))
     return losses
+
+
+def _cycle_decides(headline: Estimate, direction: str, ladder: Sequence[LadderRung]) -> list[Note]:
+    """The note that costs a level when the answer hangs on how the business cycle is taken out; at most one."""
+    opposite = [
+        rung
+        for rung in ladder
+        if rung.status == "valid"
+        and rung.effect is not None
+        and rung.effect * headline.effect < 0.0
+        and rung.p_value is not None
+        and rung.p_value < OPPOSITE
+    ]
+    if opposite:
+        names = ", ".join(dict.fromkeys(rung.adjust for rung in opposite))
+        text = f"Taken out in another way, the business cycle turns the sign: {names}."
+        return [Note("cycle_decides", text, {"names": names, "opposite": True})]
+    if direction == "unclear":
+        return []
+    for rung in ladder:
+        covers = rung.lower is None or rung.upper is None or rung.lower <= 0.0 <= rung.upper
+        if rung.recommended and not rung.headline and rung.status == "valid" and covers:
+            text = "With the recommended way of taking the business cycle out, the effect cannot be told from zero."
+            return [Note("cycle_decides", text, {"names": rung.adjust, "opposite": False})]
+    return []
 
 
 def _treated(headline: Estimate) -> int:

@@ -154,15 +154,17 @@ def _removed(
     if found is base:
         return 0.0, None, None
     removed = base.fit.att - found.fit.att
-    pair = _differences(base, found)
-    if pair is None or rung.pipeline is None:
+    placebos = _differences(base, found)
+    if placebos is None or rung.pipeline is None:
         return number(removed), None, None
-    interval = interval_of(study, rung.pipeline, found.panel, removed, *pair)
+    # the error of shared slopes is in the rung and not in "none", so it is in their difference as it is in the rung
+    fit = _without_path(removed, found.fit.slope_variance)
+    interval = interval_of(study, rung.pipeline, found.panel, fit, placebos)
     return number(removed), number(interval.lower), number(interval.upper)
 
 
-def _differences(base: _Fitted, found: _Fitted) -> tuple[tuple[tuple[int, ...], ...], list[float]] | None:
-    """Assignments of the rung's panel that both were refitted for, and rung "none" minus the rung in each."""
+def _differences(base: _Fitted, found: _Fitted) -> Placebos | None:
+    """Rung "none" minus the rung, for every assignment of the rung's panel that both were refitted for."""
     if base.placebos is None or found.placebos is None:
         return None
     plain_effects = {
@@ -170,32 +172,25 @@ def _differences(base: _Fitted, found: _Fitted) -> tuple[tuple[tuple[int, ...], 
         for rows, fit in zip(base.placebos.assignments, base.placebos.fits, strict=True)
     }
     both = [
-        (rows, plain_effects[_names(found.panel, rows)] - fit.att)
+        (rows, _without_path(plain_effects[_names(found.panel, rows)] - fit.att, fit.slope_variance))
         for rows, fit in zip(found.placebos.assignments, found.placebos.fits, strict=True)
         if _names(found.panel, rows) in plain_effects
     ]
-    return (tuple(rows for rows, _ in both), [value for _, value in both]) if both else None
+    return Placebos(tuple(rows for rows, _ in both), tuple(fit for _, fit in both), 0, True) if both else None
 
 
-def interval_of(
-    study: Study,
-    pipeline: Pipeline,
-    panel: Panel,
-    value: float,
-    assignments: Sequence[tuple[int, ...]],
-    draws: Sequence[float],
-) -> Interval:
-    """The headline's inference on a number and what each assignment gives instead; plain ranks where it needs whole fits."""
-    nothing, never = np.empty(0), np.empty(0, dtype=np.int64)
-    fit = Fit(att=value, effects=nothing, event_times=never)
-    refits = tuple(Fit(att=draw, effects=nothing, event_times=never) for draw in draws)
-    placebos = Placebos(tuple(assignments), refits, 0, True)
+def _without_path(value: float, slope_variance: float) -> Fit:
+    return Fit(value, np.empty(0), np.empty(0, dtype=np.int64), slope_variance=slope_variance)
+
+
+def interval_of(study: Study, pipeline: Pipeline, panel: Panel, fit: Fit, placebos: Placebos) -> Interval:
+    """The headline's inference on a number and its placebos; plain ranks where that needs more than a number."""
     if study.inference.infer_from is not None:
         try:
             return study.inference.infer_from(pipeline, panel, study.level, fit, placebos)
         except EstimationError:
             pass  # an inference that measures effects against the fit before the start: a difference has none
-    return from_placebos(fit, placebos, panel, study.level, np.ones(len(refits)))
+    return from_placebos(fit, placebos, panel, study.level, np.ones(len(placebos.fits)))
 
 
 def _names(panel: Panel, rows: Sequence[int]) -> tuple[str, ...]:

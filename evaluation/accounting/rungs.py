@@ -52,15 +52,13 @@ class Rung:
 def rungs(study: Study) -> Iterator[Rung]:
     """Every rung from "none" on, in the order of the ladder; one whose data are missing says which."""
     for name, variant in ADJUSTED_FIRST:
-        if name in ADJUSTMENTS:
-            yield _adjusted(study, name, variant)
+        yield _adjusted(study, name, variant)
     yield _matched(study)
     for name in WEIGHTED:
         yield from _weighted(study, name)
     known = {name for name, _ in (*ADJUSTED_FIRST, *ADJUSTED_LAST)}
     for name, variant in (*ADJUSTED_LAST, *((name, "") for name in ADJUSTMENTS if name not in known)):
-        if name in ADJUSTMENTS:
-            yield _adjusted(study, name, variant)
+        yield _adjusted(study, name, variant)
     yield _triple_difference(study)
 
 

@@ -10,10 +10,10 @@ from evaluation.result import CheckResult, Failure, Note, Result, Value
 
 def check_title(one: CheckResult, result: Result, words: Words) -> str:
     """The question a check asks."""
-    key = words.first(f"check.{one.id}.title")
+    key = words.first(f"check.{one.id}.title", f"audit.{one.id}.title")
     if key is None:
         return capital(one.id.replace("_", " "))
-    return words(key, plural=words.text(result.design.unit_label_plural))
+    return words(key, plural=words.text(result.design.unit_label_plural), units=words.listed(result.design.treated))
 
 
 def check_sentence(one: CheckResult, result: Result, words: Words) -> str:
@@ -54,6 +54,8 @@ def note_sentence(note: Note, result: Result, words: Words) -> str:
         if named is not None:
             codes = facts.texts(named) or tuple(str(named).split(", "))
             slots["methods"] = words.listed([_method_name(code, words) for code in codes])
+        if note.code == "cycle_decides" and not note.facts.get("opposite"):
+            key = "note.cycle_decides_zero"
         if note.code == "methods_agree" and note.facts.get("count") == 2:
             key = "note.methods_agree_two"
         if note.code == "inference_not_valid":
@@ -173,7 +175,9 @@ def _donor_weights(one: CheckResult, result: Result, words: Words) -> dict[str, 
 
 
 def _method_name(code: str, words: Words) -> str:
-    return words(key) if (key := f"methods.{code}.name") in words else code.replace("_", " ")
+    """The name of an estimator, or of a way of taking the business cycle out."""
+    key = words.first(f"methods.{code}.name", f"cycle.adjust.{code}")
+    return code.replace("_", " ") if key is None else words(key)
 
 
 def _every_unit_treated(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
