@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from evaluation.report import facts
-from evaluation.result import Estimate, Population, Result, Text, Value
+from evaluation.report.audit_tables import csv_blocks
+from evaluation.result import CheckResult, Estimate, Population, Result, Text, Value
 
 _ESTIMATE = (
     "effect", "std_error", "lower", "upper", "level", "p_value", "baseline", "percent", "n_units", "n_treated", "n_periods",
@@ -16,7 +18,7 @@ _ESTIMATE = (
 _TABLES = frozenset(
     {
         "estimates.csv", "effects_by_period.csv", "weights.csv", "checks.csv", "cycle_ladder.csv", "flow.csv",
-        "placebos.csv", "placebo_gaps.csv", "balance.csv", "persons.csv", "published.csv",
+        "placebos.csv", "placebo_gaps.csv", "balance.csv", "persons.csv", "published.csv", "cycle_audit.csv",
     }
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -25,7 +27,7 @@ _PERIOD = ("period", "event_time", "effect", "std_error", "lower", "upper", "p_v
 
 def is_table(name: str) -> bool:
     """Whether a file of this name may be one of the tables."""
-    return name in _TABLES or (name.startswith("check_") and name.endswith(".csv"))
+    return name in _TABLES or (name.startswith(("check_", "audit_")) and name.endswith(".csv"))
 
 
 def csv_files(result: Result) -> dict[str, str]:
@@ -78,6 +80,7 @@ def csv_files(result: Result) -> dict[str, str]:
     if result.population is not None:
         tables |= _persons(result.population)
     tables |= _placebos(result.headline, result)
+    tables |= _audit(result.cycle.audit)
     for check in result.checks:
         columns = {key: column for key, column in check.series.items() if isinstance(column, list) and _flat(column)}
         if columns:
@@ -103,6 +106,22 @@ def _placebos(estimate: Estimate, result: Result) -> dict[str, tuple[Sequence[st
             [(unit, period, gap) for unit, row in lines for period, gap in zip(found.periods, row, strict=False)],
         ),
     }
+
+
+def _audit(checks: Sequence[CheckResult]) -> dict[str, tuple[Sequence[str], list[Sequence[object]]]]:
+    """The auditor's checks, their facts as JSON in one column, and the series of each in files of their own."""
+    found: dict[str, tuple[Sequence[str], list[Sequence[object]]]] = {
+        "cycle_audit.csv": (
+            ("id", "status", "value", "threshold", "reason", "facts"),
+            [
+                (one.id, one.status, one.value, one.threshold, one.reason, json.dumps(one.facts, ensure_ascii=False))
+                for one in checks
+            ],
+        )
+    }
+    for one in checks:
+        found |= csv_blocks(one)
+    return found
 
 
 def _persons(people: Population) -> dict[str, tuple[Sequence[str], list[Sequence[object]]]]:

@@ -139,6 +139,11 @@ def check(result: Result, name: str) -> CheckResult | None:
     return next((one for one in result.checks if one.id == name and one.status != "not_run"), None)
 
 
+def audit(result: Result, name: str) -> CheckResult | None:
+    """The auditor's check with this id that was run, or None."""
+    return next((one for one in result.cycle.audit if one.id == name and one.status != "not_run"), None)
+
+
 def frequency(result: Result) -> Frequency:
     """Whether a period is a year, a quarter or a month."""
     label = result.design.start

@@ -8,46 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from pathlib import PurePath
-from urllib.parse import quote
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from evaluation._version import __version__
-from evaluation.report import facts, persons, remarks, sentences, svg
+from evaluation.report import audit_rows, audit_sentences, drawings, facts, persons, remarks, sentences
 from evaluation.report.csvs import csv_files
-from evaluation.report.figures import FIGURES, NARROW, PAGE, WIDE, Figure
+from evaluation.report.drawings import Shown
+from evaluation.report.figures import FIGURES
 from evaluation.report.tables import Table, table
-from evaluation.report.words import Words, capital, languages, load
+from evaluation.report.words import Words, capital, load
 from evaluation.result import CheckResult, Result
-
-LINKED = 200_000
-"""Bytes of the largest table the page carries as a link; larger ones are named, and lie beside it."""
-
-ONCE = frozenset({"answer"})
-"""Sections whose figures are small and drawn once, for a phone's width."""
 
 CHECKS_OF = {"when": ("pre_trends",), "wrong": ("placebo_in_time", "leave_one_out"), "turn": ("every_unit_treated",)}
 """Checks whose figure stands in a section: where one was not run, the section says so instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A figure as it stands on the page; `narrow` is the drawing for phones, or None when `wide` serves everywhere."""
-
-    key: str
-    title: str
-    subtitle: str
-    how: str
-    wide: Markup
-    narrow: Markup | None
-    table: Table | None
-    csv_name: str
-    csv_link: str | None
-    csv_file: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +32,7 @@ class Checked:
     sentence: str
 
 
-def render(result: Result, language: str) -> str:
+def render(result: Result, language: str, *, audit: bool = False) -> str:
     """The whole page in one language.
 
     Parameters
@@ -69,6 +41,8 @@ def render(result: Result, language: str) -> str:
         All there is to show.
     language : str
         One of `languages()`.
+    audit : bool
+        The page for auditors is written too, so that this one may lead there.
 
     Returns
     -------
@@ -77,22 +51,29 @@ def render(result: Result, language: str) -> str:
     """
     words, result = load(language), facts.readable(result)
     csvs = csv_files(result)
-    shown = _figures(result, words, _small(csvs))
-    linked = {figure.csv_name for figure in shown.values()}
+    carried = drawings.small(csvs)
+    shown = drawings.draw_figures((*FIGURES.values(), *audit_rows.figures(result)), result, words, carried)
+    checked = audit_rows.rows(result, words, shown, carried)
+    linked = {figure.csv_name for figure in shown.values()} | {name for row in checked for name, _, _ in row.files}
     design = result.design
     found = _sections(result, words, shown)
-    return _template().render(
+    return drawings.template("page.html.jinja").render(
         w=words,
         capital=capital,
         result=result,
         design=design,
         language=language,
         version=__version__,
-        others=_other_pages(result, language),
-        style=Markup(_style()),
+        others=drawings.other_pages(result, language),
+        style=drawings.style(),
         sections=found,
         titles=dict(found),
         figures=shown,
+        audit={
+            "rows": checked,
+            "summary": audit_sentences.counts(result, words),
+            "link": drawings.page_link(result, language, ".audit") if audit else None,
+        },
         answer={
             "headline": sentences.headline_sentence(result, words),
             "opposite": sentences.opposite_sentence(result, words),
@@ -143,7 +124,7 @@ def render(result: Result, language: str) -> str:
         inputs=_inputs(result, words),
         packages=_packages(result, words),
         defaults=_defaults(result, words),
-        downloads=[(name, _csv_link(content)) for name, content in _small(csvs).items() if name not in linked],
+        downloads=[(name, drawings.csv_link(content)) for name, content in carried.items() if name not in linked],
         glossary=[
             (words(f"glossary.{key}"), words(f"glossary.{key}_text", **_glossary_slots(result, words)))
             for key in GLOSSARY
@@ -154,48 +135,9 @@ def render(result: Result, language: str) -> str:
 GLOSSARY = ("counterfactual", "effect", "interval", "placebo", "comparison", "trend", "p", "points")
 
 
-def _figures(result: Result, words: Words, csvs: dict[str, str]) -> dict[str, Shown]:
-    """Every figure there are values for, drawn once or (for phones) twice."""
-    found = [(figure, values) for figure in FIGURES.values() if (values := figure.values(result, words)) is not None]
-    texts = {figure.key: figure.text(values, result, words) for figure, values in found}
-    drawings = []
-    for figure, values in found:
-        for suffix, width in _widths(figure):
-            drawings.append(
-                svg.Drawing(
-                    f"{figure.key}-{suffix}",
-                    lambda figure=figure, values=values, width=width: figure.draw(values, words, PAGE, width),  # type: ignore[misc]
-                    texts[figure.key].title,
-                    texts[figure.key].description,
-                )
-            )
-    # the one place where text is taken as markup: what the converter wrote
-    drawn = {key: Markup(text) for key, text in svg.draw(drawings, words).items()}
-    return {
-        figure.key: Shown(
-            figure.key, texts[figure.key].title, texts[figure.key].subtitle, texts[figure.key].how,
-            drawn.get(f"{figure.key}-wide") or drawn[f"{figure.key}-narrow"],
-            drawn[f"{figure.key}-narrow"] if f"{figure.key}-wide" in drawn else None,
-            figure.table(values, result, words), figure.csv,
-            _csv_link(csvs[figure.csv]) if figure.csv in csvs else None,
-            sentences.file(figure.csv, result),
-        )
-        for figure, values in found
-    }  # fmt: skip
-
-
-def _small(csvs: dict[str, str]) -> dict[str, str]:
-    """The files the page itself carries: small ones. The others lie beside it."""
-    return {name: content for name, content in csvs.items() if len(quote(content, safe=_SAFE)) <= LINKED}
-
-
-def _widths(figure: Figure) -> tuple[tuple[str, int], ...]:
-    return (("narrow", NARROW),) if figure.section in ONCE else (("wide", WIDE), ("narrow", NARROW))
-
-
 def _sections(result: Result, words: Words, shown: dict[str, Shown]) -> list[tuple[str, str]]:
     """(key, title) of each section that has something to say, in the page's order."""
-    drawn = {FIGURES[key].section for key in shown}
+    drawn = {FIGURES[key].section for key in shown if key in FIGURES}
     ran = {section: _not_run(result, words, checks) for section, checks in CHECKS_OF.items()}
     present = {
         "persons": result.population is not None, "observed": "observed" in drawn,
@@ -369,37 +311,3 @@ def _defaults(result: Result, words: Words) -> Table | None:
 
 def _glossary_slots(result: Result, words: Words) -> dict[str, str]:
     return {"plural": words.text(result.design.unit_label_plural), "level": sentences.level(result.headline, words)}
-
-
-def _other_pages(result: Result, language: str) -> list[tuple[str, str, str]]:
-    """(language, link, words in that language) of the pages in other languages, which lie beside this one."""
-    stem = PurePath(result.provenance.spec_name).stem
-    known = set(languages())
-    return [
-        (other, f"{quote(stem)}.{other}.html", load(other)("language.other"))
-        for other in result.languages
-        if other != language and other in known and stem
-    ]
-
-
-def _csv_link(text: str) -> str:
-    return "data:text/csv;charset=utf-8," + quote(text, safe=_SAFE)
-
-
-_SAFE = ",-_.~:/()!*'@$;"
-
-
-@cache
-def _style() -> str:
-    return files("evaluation.report").joinpath("style.css").read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> Template:
-    def read(name: str) -> str:
-        return files("evaluation.report").joinpath("templates", name).read_text(encoding="utf-8")
-
-    environment = Environment(
-        loader=FunctionLoader(read), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("page.html.jinja")

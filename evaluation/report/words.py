@@ -1,7 +1,7 @@
-"""Phrases and number forms of one language, read from `words/LANGUAGE.toml`.
+"""Phrases and number forms of one language, read from `words/LANGUAGE.toml` and, for the auditor, `words/audit/LANGUAGE.toml`.
 
-A phrase is a whole sentence or label with slots; nothing here glues sentences together. A new language is one file with the
-same keys and slots as English, found by its name.
+A phrase is a whole sentence or label with slots; nothing here glues sentences together. A new language is these two files with
+the same keys and slots as English, found by their name.
 """
 
 from __future__ import annotations
@@ -134,10 +134,12 @@ def load(language: str) -> Words:
     Raises
     ------
     FileNotFoundError
-        There is no `words/LANGUAGE.toml`.
+        There are no words for this language.
     """
-    text = files("evaluation.report").joinpath("words", f"{language}.toml").read_text(encoding="utf-8")
-    return Words(language, _flat(tomllib.loads(text)))
+    folder = files("evaluation.report").joinpath("words")
+    places = (folder.joinpath(f"{language}.toml"), folder.joinpath("audit", f"{language}.toml"))
+    texts = [place.read_text(encoding="utf-8") for place in places]
+    return Words(language, {key: phrase for text in texts for key, phrase in _flat(tomllib.loads(text)).items()})
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> dict[str, str]:
