@@ -11,7 +11,8 @@ from evaluation.checks.refits import Refit, refit
 from evaluation.contracts import Rng
 from evaluation.errors import EstimationError
 from evaluation.inference.draws import critical_size
-from evaluation.panel import Panel
+from evaluation.numerics import unit_noise, variance_function
+from evaluation.panel import Array, Panel
 from evaluation.result import CheckResult, Value, number
 from evaluation.study import Study
 
@@ -98,21 +99,27 @@ def ring_effects(study: Study, rings: tuple[tuple[str, ...], ...]) -> list[Row]:
     """The mean effect on the units of each ring ("ring1", "ring2"), held against the controls outside all of them.
 
     Each unit is fitted alone, as placebos are, and the mean over a ring is held against means over random groups of far
-    controls. Empty where the treated units start at different times, or where there are too few far controls to fit.
+    controls, rescaled to the ring's noise by a + b / size where sizes are known. Neighbours share shocks that far controls do
+    not, so the interval is rather too short. Empty where the treated units start at different times, or where there are too few
+    far controls to fit.
     """
     panel = study.panel
     if len(panel.starts) != 1:
         return []
     near = [name for ring in rings for name in ring]
-    far = panel.keep_units(np.array([name not in near for name in panel.units]) & ~panel.treated)
-    single = _effects_one_by_one(study, far.units, far)
+    far = tuple(
+        name
+        for name, treated in zip(panel.units, panel.treated.tolist(), strict=True)
+        if not treated and name not in near
+    )
+    single = _one_by_one(study, far, far)
     rng, rows = study.rng("spillover_rings/groups"), []
     for place, ring in enumerate(rings):
-        own = _effects_one_by_one(study, ring, far)
+        own = _one_by_one(study, ring, far)
         if not own:
             continue
         effect = float(np.mean(list(own.values())))
-        half = _half_width(list(single.values()), len(own), study.level, rng)
+        half = critical_size(_group_means(panel, single, tuple(own), rng), study.level)
         rows.append(Row(f"ring{place + 1}", effect, number(effect - half), number(effect + half)))
     return rows
 
@@ -122,25 +129,35 @@ def _without(study: Study, names: set[str], label: str) -> Refit | None:
     return refit(study, study.panel.keep_units(keep), f"spillover_rings/{label}")
 
 
-def _effects_one_by_one(study: Study, names: tuple[str, ...], far: Panel) -> dict[str, float]:
+def _one_by_one(study: Study, names: tuple[str, ...], far: tuple[str, ...]) -> dict[str, float]:
     """The effect of each unit in turn, as if it alone had been treated, with the far units (itself apart) as controls."""
     panel, start = study.panel, study.panel.starts[0]
-    known, effects = set(far.units), dict[str, float]()
+    place = {name: row for row, name in enumerate(panel.units)}
+    near = set(range(panel.n_units)) - {place[name] for name in far}
+    effects: dict[str, float] = {}
     for name in names:
-        others = [row for row, each in enumerate(panel.units) if each != name and each not in known]
         try:
-            effects[name] = study.pipeline(panel.assign({panel.units.index(name): start}, without=others)).att
+            effects[name] = study.pipeline(panel.assign({place[name]: start}, without=near - {place[name]})).att
         except EstimationError:
             continue
     return effects
 
 
-def _half_width(single: list[float], size: int, level: float, rng: Rng) -> float:
-    """Half the interval of a mean of `size` effects, from such means over random groups of the far controls' effects."""
-    if len(single) <= size:
-        return float("inf")
-    effects = np.array(single)
-    if size == 1:
-        return critical_size(effects, level)
-    order = np.argsort(rng.random((DRAWS, effects.size)), axis=1)[:, :size]
-    return critical_size(effects[order].mean(axis=1), level)
+def _group_means(panel: Panel, single: dict[str, float], ring: tuple[str, ...], rng: Rng) -> Array:
+    """(draws,) mean effects of random groups of far units as large as the ring, as noisy as the ring; empty if too few."""
+    if len(single) <= len(ring):
+        return np.empty(0)
+    effects = np.array(list(single.values()))
+    groups = np.arange(effects.size)[:, None]
+    if len(ring) > 1:
+        groups = np.argsort(rng.random((DRAWS, effects.size)), axis=1)[:, : len(ring)]
+    means = effects[groups].mean(axis=1)
+    noise = unit_noise(panel, np.arange(panel.n_periods) < panel.starts[0])
+    if noise is None:
+        return np.asarray(means)
+    design = np.column_stack([np.ones(panel.n_units), noise])
+    place = {name: row for row, name in enumerate(panel.units)}
+    rows = [place[name] for name in single]
+    variance = design @ np.array(variance_function(design[rows], effects**2))
+    wanted, found = variance[[place[name] for name in ring]].sum(), variance[rows][groups].sum(axis=1)
+    return np.asarray(means * np.sqrt(wanted / found) if (found > 0.0).all() else means)
