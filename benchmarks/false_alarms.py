@@ -44,17 +44,21 @@ OTHERS = ("Aabenraa", "Silkeborg", "Ballerup", "Vordingborg")
 OWN, NEIGHBOURS, PREDICTED = ({"use": use} for use in ("own", "neighbours", "predicted"))
 RUNGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("did", "none", {}),
-    ("did", "region_time", {}),
     ("did", "sensitivity", {}),
     ("did", "local_series", OWN),
-    ("did", "local_series", NEIGHBOURS),
-    ("did", "local_series", PREDICTED),
-    ("did", "factors", {}),
-    ("did", "unit_trend", {}),
     ("synthetic_control", "none", {}),
     ("synthetic_did", "none", {}),
     ("synthetic_did", "local_series", OWN),
 )
+MORE: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("did", "region_time", {}),
+    ("did", "local_series", NEIGHBOURS),
+    ("did", "local_series", PREDICTED),
+    ("did", "factors", {}),
+    ("did", "unit_trend", {}),
+)
+"""Only where nothing is planted and the question is who is deceived by a local boom."""
+WITH_MORE = ("null", "null_with_local_upswing")
 HEAD = [
     "scenario", "method", "adjust", "variant", "inference", "seeds", "significant", "covered", "mean_error", "sd_error",
     "mean_length", "mean_p",
@@ -128,7 +132,7 @@ def one_seed(scenario: str, seed: int) -> Found:
     flows = commuting(economy(read_parameters(), "null", 70_000, seed))
     made, planted = panel(drawn, last, flows), truth(drawn, last)
     found: Found = {}
-    for method, adjust, options in RUNGS:
+    for method, adjust, options in (*RUNGS, *(MORE if scenario in WITH_MORE else ())):
         try:
             one = run_pipeline(make_pipeline(method, adjust, {}, options), made, "default", 0.95, seed)
         except EstimationError:
