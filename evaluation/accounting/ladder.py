@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.accounting.recommend import recommended
-from evaluation.accounting.rungs import Rung, plain, rungs, variant_of
+from evaluation.accounting.rungs import WEIGHTED, Rung, plain, rungs, variant_of
 from evaluation.contracts import Fit, Interval, Pipeline
 from evaluation.errors import EstimationError
-from evaluation.inference.draws import Placebos, placebo_fits
+from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
 from evaluation.inference.placebo import from_placebos
 from evaluation.numerics import target_weights
 from evaluation.panel import Panel
@@ -24,6 +24,9 @@ USED = 1e-6
 
 LOADING_PERIODS = 6
 """Before fewer periods than this, a rung that learns each unit's own reaction and fails does so for want of periods."""
+
+POOR_FIT = 0.05
+"""A weighting rung whose gap before the start ranks among this share of the largest, the placebos' included, is not believed."""
 
 LEARNS_FROM_BEFORE = frozenset({"sensitivity", "local_series", "factors", "cce", "unit_trend"})
 
@@ -104,6 +107,7 @@ def _rung(rung: Rung, study: Study, base: _Fitted | EstimationError, own: bool, 
             rung.adjust, *(None,) * 5, variant=rung.variant, headline=own, recommended=advised, status="not_run",
             reason=_why(rung, study.panel), notes=(_told(error),),
         )  # fmt: skip
+    doubt = rung.doubt or _poor_fit(rung, found)
     removed, low, high = _removed(study, rung, found, base)
     interval = found.interval
     return LadderRung(
@@ -122,8 +126,8 @@ def _rung(rung: Rung, study: Study, base: _Fitted | EstimationError, own: bool, 
         n_donors=_donors(found),
         headline=own,
         recommended=advised,
-        status="comparison" if rung.doubt else "valid",
-        reason=rung.doubt,
+        status="comparison" if doubt else "valid",
+        reason=doubt,
         notes=(*found.fit.notes, *interval.notes),
     )
 
@@ -143,6 +147,14 @@ def _fitted(study: Study, pipeline: Pipeline, panel: Panel) -> _Fitted:
     if placebos is None:
         placebos = placebo_fits(pipeline, panel, rng)
     return _Fitted(panel, fit, inference.infer_from(pipeline, panel, study.level, fit, placebos), placebos)
+
+
+def _poor_fit(rung: Rung, found: _Fitted) -> str:
+    """Weights only take the cycle out if they follow the treated through it: "poor_fit" where nearly all placebos fit better."""
+    if rung.adjust not in WEIGHTED or found.placebos is None or found.fit.fit_rmse is None:
+        return ""
+    fits = np.array([each.fit_rmse for each in found.placebos.fits if each.fit_rmse is not None])
+    return "poor_fit" if fits.size and rank_p_value(fits, found.fit.fit_rmse) <= POOR_FIT else ""
 
 
 def _removed(

@@ -10,14 +10,16 @@ from itertools import zip_longest
 
 from evaluation.report import facts
 from evaluation.report.audit_tables import csv_blocks
-from evaluation.result import CheckResult, Estimate, Population, Result, Text, Value
+from evaluation.report.cycle import terms
+from evaluation.result import CheckResult, Cycle, Estimate, Population, Result, Text, Value
 
 _ESTIMATE = (
     "effect", "std_error", "lower", "upper", "level", "p_value", "baseline", "percent", "n_units", "n_treated", "n_periods",
 )  # fmt: skip
 _TABLES = frozenset(
     {
-        "estimates.csv", "effects_by_period.csv", "weights.csv", "checks.csv", "cycle_ladder.csv", "flow.csv",
+        "estimates.csv", "effects_by_period.csv", "weights.csv", "checks.csv", "cycle_ladder.csv", "flow.csv", "cycle_waterfall.csv",
+        "cycle_coefficients.csv", "cycle_series.csv",
         "placebos.csv", "placebo_gaps.csv", "balance.csv", "persons.csv", "published.csv", "cycle_audit.csv",
     }
 )  # fmt: skip
@@ -64,10 +66,6 @@ def csv_files(result: Result) -> dict[str, str]:
             ("id", "status", "value", "threshold", "reason"),
             [(one.id, one.status, one.value, one.threshold, one.reason) for one in result.checks],
         ),
-        "cycle_ladder.csv": (
-            ("adjust", "effect", "lower", "upper", "p_value", "removed"),
-            [(one.adjust, one.effect, one.lower, one.upper, one.p_value, one.removed) for one in result.cycle.ladder],
-        ),
         "flow.csv": (("step", "rows", "units"), [(one.step, one.rows, one.units) for one in result.flow]),
         "published.csv": (
             ("low", "high", "unit", "label", "source"),
@@ -80,6 +78,7 @@ def csv_files(result: Result) -> dict[str, str]:
     if result.population is not None:
         tables |= _persons(result.population)
     tables |= _placebos(result.headline, result)
+    tables |= _cycle(result.cycle)
     tables |= _audit(result.cycle.audit)
     for check in result.checks:
         columns = {key: column for key, column in check.series.items() if isinstance(column, list) and _flat(column)}
@@ -104,6 +103,39 @@ def _placebos(estimate: Estimate, result: Result) -> dict[str, tuple[Sequence[st
         "placebo_gaps.csv": (
             ("unit", "period", "gap"),
             [(unit, period, gap) for unit, row in lines for period, gap in zip(found.periods, row, strict=False)],
+        ),
+    }
+
+
+def _cycle(cycle: Cycle) -> dict[str, tuple[Sequence[str], list[Sequence[object]]]]:
+    """The ladder, the parts of the raw change, the coefficients of the headline's adjustment, and the series that were used."""
+    rung = (
+        "adjust", "variant", "status", "reason", "headline", "recommended", "method", "inference", "effect", "lower", "upper",
+        "p_value", "removed", "removed_lower", "removed_upper", "n_units", "n_donors",
+    )  # fmt: skip
+    part = ("name", "amount", "lower", "upper")
+    return {
+        "cycle_ladder.csv": (rung, [tuple(_flag(getattr(one, key)) for key in rung) for one in cycle.ladder]),
+        "cycle_waterfall.csv": (part, [tuple(getattr(one, key) for key in part) for one in cycle.waterfall]),
+        "cycle_coefficients.csv": (
+            ("term", "unit", "value"),
+            [
+                (name, unit, json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else value)
+                for name, unit, value in terms(cycle.terms)
+            ],
+        ),
+        "cycle_series.csv": (
+            ("name", "label", "level", "unit", "facts"),
+            [
+                (
+                    one.name,
+                    _text_of(one.label),
+                    one.level,
+                    _text_of(one.unit),
+                    json.dumps(one.facts, ensure_ascii=False),
+                )
+                for one in cycle.series
+            ],
         ),
     }
 
@@ -141,6 +173,10 @@ def _persons(people: Population) -> dict[str, tuple[Sequence[str], list[Sequence
         "balance.csv": (fields, [tuple(getattr(row, key) for key in fields) for row in people.balance]),
         "persons.csv": (("kind", "name", "part", "period", "value"), long),
     }
+
+
+def _flag(value: object) -> object:
+    return int(value) if isinstance(value, bool) else value
 
 
 def _text_of(text: Text) -> str:

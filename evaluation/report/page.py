@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evaluation._version import __version__
-from evaluation.report import audit_rows, audit_sentences, drawings, facts, persons, remarks, sentences
+from evaluation.report import audit_rows, audit_sentences, cycle, drawings, facts, persons, remarks, sentences
 from evaluation.report.csvs import csv_files
 from evaluation.report.drawings import Shown
 from evaluation.report.figures import FIGURES
@@ -69,6 +69,7 @@ def render(result: Result, language: str, *, audit: bool = False) -> str:
         sections=found,
         titles=dict(found),
         figures=shown,
+        cycle=cycle.section(result, words),
         audit={
             "rows": checked,
             "summary": audit_sentences.counts(result, words),
@@ -163,7 +164,6 @@ def _texts(result: Result, words: Words) -> dict[str, list[str]]:
     )
     return {
         "observed": [observed],
-        "cycle": sentences.cycle_sentences(result, words),
         "persons": persons.who_sentences(result, words),
         "methods": sentences.agreement_sentences(result, words),
         "published": persons.published_sentences(result, words),

@@ -15,6 +15,7 @@ from evaluation.report.figures import (
     placebo_gaps,
     placebo_in_time,
     rank_strip,
+    waterfall,
 )
 from evaluation.report.figures.base import NARROW, PAGE, PLAIN, WIDE, Figure, FigureText, Palette
 
@@ -25,6 +26,7 @@ FIGURES: dict[str, Figure] = {
         observed_expected.SMALL,
         flow.FIGURE,
         observed_expected.FIGURE,
+        waterfall.FIGURE,
         forest.LADDER,
         event_study.FIGURE,
         forest.FIGURE,
