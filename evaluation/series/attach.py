@@ -10,12 +10,14 @@ from evaluation.context import Context
 from evaluation.errors import DataError
 from evaluation.panel import Array, Panel
 from evaluation.prepare import Prepared
-from evaluation.result import Series, Text, texts
+from evaluation.result import Series, Text, Value, texts
+from evaluation.series import shift_share, surroundings
 from evaluation.series.files import Asked, Role
 from evaluation.series.local import Around, Placed, Wanted, place
 from evaluation.series.match import geography
 from evaluation.series.neighbours import Flows, read_flows
 from evaluation.series.remarks import Remarks
+from evaluation.series.shift_share import read_industries
 from evaluation.spec.cycle_rules import name_of_path
 from evaluation.spec.cycle_tables import CycleSeries, Neighbours
 from evaluation.spec.loaded import LoadedSpec
@@ -63,15 +65,36 @@ def attach(loaded: LoadedSpec, prepared: Prepared) -> Prepared:
                 dict(found.facts),
             )
         )
+    if spec.cycle.shares is not None:
+        industries = read_industries(spec.cycle.shares, around, spec.languages, remarks)
+        if industries is not None:
+            cycle[shift_share.NAME], told = industries
+            known.append(told)
+    controls = surroundings.negative_controls(loaded, around, placed, cycle, remarks)
+    context = replace(
+        context,
+        series=(*context.series, *known),
+        policies=(*context.policies, *surroundings.policies(loaded, around, remarks)),
+        negative_controls=(*context.negative_controls, *controls),
+        rings=surroundings.rings(loaded, prepared, remarks),
+        donor_groups={**context.donor_groups, **surroundings.donor_groups(loaded, prepared, remarks)},
+        second_group=surroundings.second_group(spec.cycle.second_group, around, remarks) or context.second_group,
+    )
     if remarks.problems:
         raise DataError(*remarks.problems)
-    return _with(prepared, replace(panel, cycle=cycle), replace(context, series=(*context.series, *known)), remarks)
+    return _with(prepared, replace(panel, cycle=cycle), context, remarks)
 
 
 def _with(prepared: Prepared, panel: Panel, context: Context, remarks: Remarks) -> Prepared:
     """The prepared panel with the series in it, and the files they came from."""
-    context = replace(context, notes=(*context.notes, *remarks.notes), facts={**context.facts, **remarks.facts})
+    context = replace(context, notes=(*context.notes, *remarks.notes), facts={**context.facts, **facts_of(context)})
     return replace(prepared, panel=panel, context=context, inputs=(*prepared.inputs, *remarks.inputs))
+
+
+def facts_of(context: Context) -> dict[str, Value]:
+    """Facts about the construction of the predicted demand, for those who ask whether its shocks are enough."""
+    found = next((each.facts for each in context.series if each.name == shift_share.NAME), {})
+    return {key: found[key] for key in shift_share.FACTS if key in found}
 
 
 def wanted_series(loaded: LoadedSpec) -> tuple[Wanted, ...]:

@@ -249,7 +249,7 @@ def _judge_values(wanted: Wanted, table: Table, raw: Array, panel: Panel, remark
         remarks.wrong(place, what)
     else:
         _judge_unit(wanted, table, raw, remarks)
-        if _is_outcome(raw, panel):
+        if is_outcome(raw, panel):
             what = (
                 f"{table.source} is the outcome itself, or moves exactly as it does; taking it out of the outcome would take "
                 "the effect out too"
@@ -282,7 +282,7 @@ def _judge_unit(wanted: Wanted, table: Table, raw: Array, remarks: Remarks) -> N
         remarks.note("series_not_per_cent", text, series=wanted.name)
 
 
-def _is_outcome(raw: Array, panel: Panel) -> bool:
+def is_outcome(raw: Array, panel: Panel) -> bool:
     """Whether the series moves as the outcome does, beyond what units and periods explain."""
     rows = np.isfinite(panel.outcome).all(axis=1)
     if rows.sum() < 3:

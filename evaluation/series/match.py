@@ -58,6 +58,17 @@ def geography(panel: Panel) -> Geography:
     return Geography(panel.units, treated, tuple(areas), levels.pop())
 
 
+def located(geo: Geography, labels: Sequence[str], source: str) -> list[int] | str:
+    """The row of each of the panel's units among the areas of a file, or in words which units the file lacks."""
+    keys, levels = geo.keys_of(labels)
+    here = {key: row for row, key in enumerate(keys) if levels[row] == geo.level}
+    wanted = geo.keys()
+    absent = [row for row, key in enumerate(wanted) if key not in here]
+    if absent:
+        return f"{source} {missing_units(geo, labels, keys, absent)}"
+    return [here[key] for key in wanted]
+
+
 def missing_units(geo: Geography, labels: Sequence[str], keys: Sequence[str], absent: Sequence[int]) -> str:
     """In words: which units a file lacks, and what they may be called in it."""
     names = [f"'{geo.units[row]}'" for row in absent]

@@ -20,7 +20,6 @@ class Remarks:
     problems: list[Problem] = field(default_factory=list)
     inputs: list[InputFile] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
-    facts: dict[str, Value] = field(default_factory=dict)
 
     def wrong(self, path: KeyPath, what: str, at: Literal["key", "value"] = "value") -> None:
         """Something is wrong, at this place of the spec."""

@@ -122,6 +122,17 @@ def simulate(
     return (*writers.paths.values(), label, *series, *truth)
 
 
+def add_series(folder: Path, *, scenario: str, persons: int, seed: int) -> tuple[Path, ...]:
+    """Write the series that a synthetic register does not have yet (an earlier version wrote fewer); the others stay."""
+    from evaluation.simulate.cycle import economy
+    from evaluation.simulate.parameters import read_parameters
+    from evaluation.simulate.series import absent, write_series
+
+    parameters = read_parameters()
+    drawn = economy(parameters, scenario, persons, seed)
+    return write_series(folder / "series", parameters, drawn, seed, only=absent(folder / "series"))
+
+
 def simulate_cells(scenario: str, seed: int, persons: int = 70_000) -> SimulatedCells:
     """The same register drawn directly as means by municipality and year, in milliseconds: for studies over many seeds."""
     from evaluation.simulate.cells import draw_cells

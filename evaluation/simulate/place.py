@@ -40,6 +40,8 @@ def write(folder: Path, *, scenario: str, persons: int, seed: int, force: bool =
 def ensure(folder: Path, *, scenario: str, persons: int, seed: int, say: Say) -> None:
     """The register that a spec simulates: as it is when it is there, else written; an earlier one of other parameters is replaced.
 
+    Series that an earlier version did not write are added to it.
+
     Raises
     ------
     UsageError
@@ -50,6 +52,23 @@ def ensure(folder: Path, *, scenario: str, persons: int, seed: int, say: Say) ->
         raise UsageError(f"{folder}: this folder holds other files; give [simulate] a folder of its own")
     if holds != _told(scenario, persons, seed):
         _write(folder, scenario=scenario, persons=persons, seed=seed, say=say)
+    else:
+        _complete(folder, scenario=scenario, persons=persons, seed=seed, say=say)
+
+
+def _complete(folder: Path, *, scenario: str, persons: int, seed: int, say: Say) -> None:
+    from evaluation.simulate import add_series
+    from evaluation.simulate.series import absent
+
+    names = absent(folder / "series")
+    if not names:
+        return
+    try:
+        add_series(folder, scenario=scenario, persons=persons, seed=seed)
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise UsageError(f"{folder}: the series of the synthetic register cannot be written ({reason})") from None
+    say("Simulate", f"series added: {listed(names)}")
 
 
 def _judge(scenario: str, persons: int) -> None:

@@ -33,8 +33,27 @@ _ANSWER = np.array([0.3, 1.7, 2.4, 1.3, 0.9, 0.7, 0.8, 1.9, 0.2, 0.6])
 _RURAL = np.array([1.6, 0.4, 0.25, 0.0, -1.0, -0.8, -0.3, -0.5, 0.0, 0.0])
 
 
-def write_series(folder: Path, parameters: Parameters, economy: Economy, seed: int) -> tuple[Path, ...]:
-    """Write all series: unemployment and employment by month, industry shares and growth, commuting, 225-hour exemptions."""
+FILES = (
+    "unemployment",
+    "employment",
+    "industry_shares",
+    "industry_growth",
+    "industry_employment",
+    "commuting",
+    "exemption_225",
+)
+"""The series, each in a file of this name."""
+
+
+def absent(folder: Path) -> tuple[str, ...]:
+    """The series that a folder does not have."""
+    return tuple(name for name in FILES if not (folder / f"{name}.csv").exists())
+
+
+def write_series(
+    folder: Path, parameters: Parameters, economy: Economy, seed: int, only: Sequence[str] = FILES
+) -> tuple[Path, ...]:
+    """Write series, all or only some: unemployment and employment by month, industries, commuting, 225-hour exemptions."""
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"{area.code} {area.name}" for area in economy.areas]
     months = [f"{year}M{month:02d}" for year in YEARS for month in range(1, 13)]
@@ -61,6 +80,10 @@ def write_series(folder: Path, parameters: Parameters, economy: Economy, seed: i
                 if year >= 2008
             ),
         ),
+        "industry_employment": (
+            ("OMRÅDE", "BRANCHE", "TID", "INDHOLD"),
+            _employment_rows(names, industry_employment(economy, share, growth)),
+        ),
         "commuting": (("BOPÆL", "ARBEJDSSTED", "TID", "INDHOLD"), _commuting_rows(names, commuting(economy))),
         "exemption_225": (
             ("OMRÅDE", "TID", "INDHOLD"),
@@ -73,6 +96,8 @@ def write_series(folder: Path, parameters: Parameters, economy: Economy, seed: i
     }
     written = []
     for name, (header, each) in tables.items():
+        if name not in only:
+            continue
         rows = tuple(each)
         path = folder / f"{name}.csv"
         # the layout has no comments, so one more variable with a single value says what this is
@@ -100,6 +125,30 @@ def industries(economy: Economy, seed: int) -> tuple[Array, Array]:
     change = np.diff(national, prepend=national[0]) / national * 100
     growth = np.outer(_ANSWER, change) + stream(seed, "industry growth").normal(0.0, 0.5, (len(_SHARE), len(YEARS)))
     return share, growth
+
+
+def industry_employment(economy: Economy, share: Array, growth: Array) -> Array:
+    """(municipalities, industries, years) employed persons: the shares before the programme, grown as the nation and the place.
+
+    Summed over the municipalities each industry grows as `growth` says, but for rounding; within it a municipality grows faster
+    when its own employment does. Prediction from growth that holds the own place would therefore hold its own boom.
+    """
+    base = YEARS.index(BASELINE - 1)
+    employed = 0.63 * economy.population * economy.employment[:, base] / 100
+    levels = np.cumprod(1 + np.hstack([np.zeros((len(growth), 1)), growth[:, 1:]]) / 100, axis=1)
+    nation = economy.population @ economy.employment
+    own = (economy.employment / economy.employment[:, [base]]) / (nation / nation[base])
+    start = employed[:, None] * share
+    persons = start[:, :, None] * own[:, None, :]
+    wanted = start.sum(axis=0)[:, None] * levels / levels[:, [base]]
+    return np.asarray(np.rint(persons * wanted / persons.sum(axis=0)))
+
+
+def _employment_rows(names: Sequence[str], persons: Array) -> Iterable[tuple[str, ...]]:
+    for place, name in enumerate(names):
+        for at, industry in enumerate(INDUSTRIES):
+            for when, year in enumerate(YEARS):
+                yield name, industry, str(year), str(int(persons[place, at, when]))
 
 
 def commuting(economy: Economy) -> Array:
