@@ -20,7 +20,7 @@ from evaluation.cycle.loadings import (
     series_names,
     treated_known,
 )
-from evaluation.cycle.slopes import pooled_slopes, without_effects
+from evaluation.cycle.slopes import Within, pooled_slopes, refuse_the_outcome, within_never_treated
 from evaluation.errors import EstimationError
 from evaluation.panel import Array, Mask, Panel
 
@@ -50,20 +50,21 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The regressors, what they are called, the slope of each unit's series on the nation, and who has one."""
+    """The regressors, what they are called, the same without effects; the slope of each unit's series on the nation, if asked."""
 
     series: Array
     names: tuple[str, ...]
+    within: Within
     beta: Array | None
     known: Mask | None
-    dropped: str = ""
+    dropped: str
 
 
 def remove(panel: Panel, options: Options) -> Removal:
     """γ_l l_it + γ_c c_it, each measured from its mean before the start: the national movement is included.
 
     c_it = β_i N_t is the unit's usual reaction to the nation: β_i is the slope of its series, before the start, on the mean
-    series of the other never-treated units; N_t is the series "NAME|nation" where the panel has it, else that mean.
+    series of the other never-treated units; N_t is "NAME|nation" where the panel has it, else the mean of all of them.
     l_it = x_it − c_it is what is left, the unit's own movement. γ comes from the never-treated units, all periods, with unit
     and period effects (`slopes.pooled_slopes`). Without `split` one γ multiplies x_it itself.
 
@@ -90,12 +91,9 @@ def remove(panel: Panel, options: Options) -> Removal:
     own movement as a bad control: Angrist & Pischke (2009), Mostly Harmless Econometrics, section 3.2.3.
     """
     name, own, values = _chosen(panel, options)
-    if options.use == "predicted" or options.split:
-        parts = _split(panel, name, own, values, options.use)
-    else:
-        parts = _Parts(values[None], ("local",), None, None)
+    parts = _parts(panel, name, own, values, options)
     titles = tuple(_title(name, options.use, part) for part in parts.names)
-    found = pooled_slopes(panel, parts.series, titles, "local_series")
+    found = pooled_slopes(panel, parts.series, titles, "local_series", parts.within)
     regressors = np.array([from_before(panel, part) for part in parts.series])
     terms: dict[str, Term] = {"series": name, "use": options.use, "slopes": ", ".join(parts.names)}
     for part in ("local", "national"):
@@ -135,27 +133,36 @@ def _chosen(panel: Panel, options: Options) -> tuple[str, Array, Array]:
     return name, own, beside
 
 
-def _split(panel: Panel, name: str, own: Array, values: Array, use: str) -> _Parts:
-    """The series in two: the unit's usual reaction to the nation, and what is left."""
-    enough_periods(panel, "local_series")
-    others = leave_own_out(panel, own)
-    found = loadings(values, others, cells_before(panel))
-    treated_known(panel, found.known, "local_series")
-    given = panel.cycle.get(f"{name}|nation")
-    nation = others if given is None else np.broadcast_to(given, own.shape)
-    reaction = np.where(found.known, found.slope, 0.0)[:, None] * nation
-    if use == "predicted":
-        return _Parts(reaction[None], ("national",), found.slope, found.known)
-    parts = np.array([values - reaction, reaction])
-    rows = np.flatnonzero(~panel.treated)
-    everywhere = np.ones((rows.size, panel.n_periods), dtype=np.bool_)
-    left = without_effects(np.concatenate([values[None], parts])[:, rows], everywhere, np.ones(rows.size))
-    whole, local, national = (left**2).sum(axis=(1, 2))
-    if national <= NO_MOVEMENT * whole:
-        return _Parts(values[None], ("local",), found.slope, found.known, "national")
-    if local <= NO_MOVEMENT * whole:
-        return _Parts(values[None], ("national",), found.slope, found.known, "local")
-    return _Parts(parts, ("local", "national"), found.slope, found.known)
+def _parts(panel: Panel, name: str, own: Array, values: Array, options: Options) -> _Parts:
+    """The series whole, or in two: the unit's usual reaction to the nation, and what is left."""
+    beta, known = None, None
+    layers = values[None]
+    if options.split or options.use == "predicted":
+        enough_periods(panel, "local_series")
+        found = loadings(values, leave_own_out(panel, own), cells_before(panel))
+        treated_known(panel, found.known, "local_series")
+        beta, known = found.slope, found.known
+        # one nation for all: the others' mean would hold a bit of each unit's own movement, with the sign turned
+        nation = panel.cycle.get(f"{name}|nation", own[~panel.treated].mean(axis=0))
+        reaction = np.where(known, beta, 0.0)[:, None] * nation
+        layers = np.array([values, values - reaction, reaction])
+    within = within_never_treated(panel, layers, "local_series")
+    refuse_the_outcome(within, 1, _title(name, options.use, "local"), "local_series")
+    chosen, dropped = [0], ""
+    names: tuple[str, ...] = ("local",)
+    if options.use == "predicted":
+        chosen, names = [2], ("national",)
+    elif options.split:
+        whole, local, national = within.squares[1:]
+        if national <= NO_MOVEMENT * whole:
+            dropped = "national"
+        elif local <= NO_MOVEMENT * whole:
+            names, dropped = ("national",), "local"
+        else:
+            chosen, names = [1, 2], ("local", "national")
+    kept = [0, *(index + 1 for index in chosen)]
+    within = Within(within.rows, within.seen, within.raw[kept], within.within[kept])
+    return _Parts(layers[chosen], names, within, beta, known, dropped)
 
 
 def _title(name: str, use: str, part: str) -> str:

@@ -8,11 +8,14 @@ import numpy as np
 
 from evaluation.errors import EstimationError
 from evaluation.numerics import unit_noise, variance_function
-from evaluation.panel import Array, Mask, Panel
+from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import by_cluster, residual_maker
 
 NOTHING_LEFT = 1e-10
 """A regressor of whose squares the effects leave no more than this share is explained by them."""
+
+COLLINEAR = 1e-9
+"""Below this, the smallest eigenvalue of the regressors' correlations is rounding."""
 
 SAME = 0.999
 """A series that correlates with the outcome beyond this, unit and period effects removed, is the outcome itself."""
@@ -46,8 +49,9 @@ def without_effects(stack: Array, seen: Mask, weight: Array) -> Array:
     over the periods in which unit i is observed; values in cells not `seen` come back as 0.
     """
     if seen.all():
-        within = stack - stack.mean(axis=2, keepdims=True)
-        return np.asarray(within - (np.tensordot(within, weight, axes=(1, 0)) / weight.sum())[:, None, :])
+        within = stack - stack.sum(axis=2, keepdims=True) / stack.shape[2]
+        within -= ((weight / weight.sum()) @ within)[:, None, :]
+        return np.asarray(within)
     n_periods = seen.shape[1]
     filled = np.where(seen, stack, 0.0)
     patterns, which = np.unique(seen, axis=0, return_inverse=True)
@@ -60,7 +64,48 @@ def without_effects(stack: Array, seen: Mask, weight: Array) -> Array:
     return np.asarray(within)
 
 
-def pooled_slopes(panel: Panel, regressors: Array, names: tuple[str, ...], adjustment: str) -> Slopes:
+@dataclass(frozen=True, slots=True)
+class Within:
+    """The never-treated units' outcomes and regressors with unit and period effects taken out.
+
+    `rows` (units,) of the panel, `seen` (units, periods), `raw` and `within` (1 + regressors, units, periods), the outcome first.
+    """
+
+    rows: Indices
+    seen: Mask
+    raw: Array
+    within: Array
+
+    @property
+    def squares(self) -> Array:
+        """(1 + regressors,) what the effects leave of each layer's squares."""
+        return np.asarray(np.einsum("kut,kut->k", self.within, self.within))
+
+
+def within_never_treated(panel: Panel, regressors: Array, adjustment: str) -> Within:
+    """Take unit and period effects out of the outcomes and the complete (regressors, units, periods) `regressors`.
+
+    Raises
+    ------
+    EstimationError
+        Fewer than three never-treated units are observed twice.
+    """
+    rows = np.flatnonzero(~panel.treated)
+    outcome = panel.outcome[rows]
+    seen = np.isfinite(outcome)
+    if not seen.all():
+        # a unit seen once tells nothing beyond its own effect
+        seen &= (seen.sum(axis=1) > 1)[:, None]
+    if seen.any(axis=1).sum() < 3:
+        raise EstimationError(f"{adjustment}: fewer than three never-treated units to learn a slope from")
+    raw = np.empty((1 + len(regressors), *seen.shape))
+    raw[0], raw[1:] = np.where(seen, outcome, 0.0), regressors[:, rows]
+    return Within(rows, seen, raw, without_effects(raw, seen, np.ones(rows.size)))
+
+
+def pooled_slopes(
+    panel: Panel, regressors: Array, names: tuple[str, ...], adjustment: str, found: Within | None = None
+) -> Slopes:
     """Regress the never-treated units' outcomes on `regressors` with unit and period effects.
 
     With known sizes or sampling variances a second round weights each unit by 1 / (a + b × noise), a and b from the squared
@@ -75,41 +120,36 @@ def pooled_slopes(panel: Panel, regressors: Array, names: tuple[str, ...], adjus
         (slopes, units, periods), complete.
     names : tuple of str
         What the regressors are called in errors.
+    found : Within, optional
+        The same with the effects taken out already.
 
     Raises
     ------
     EstimationError
-        A regressor has no movement beyond the effects, two are collinear, or one is the outcome itself.
+        A regressor has no movement beyond the effects, or two are collinear.
 
     References
     ----------
     Wooldridge (2010), Econometric Analysis of Cross Section and Panel Data, 2nd ed., eq. (10.59) for the clustered covariance.
     """
-    rows = np.flatnonzero(~panel.treated)
-    outcome, series = panel.outcome[rows], regressors[:, rows]
-    seen = np.isfinite(outcome)
-    seen &= (seen.sum(axis=1) > 1)[:, None]
-    if seen.any(axis=1).sum() < 3:
-        raise EstimationError(f"{adjustment}: fewer than three never-treated units to learn a slope from")
-    stack = np.concatenate([np.where(seen, outcome, 0.0)[None], series])
+    found = within_never_treated(panel, regressors, adjustment) if found is None else found
+    rows, seen, within = found.rows, found.seen, found.within
+    _look(found, names, adjustment)
     weight = np.ones(rows.size)
-    within = without_effects(stack, seen, weight)
-    _look(within, np.where(seen, series, 0.0), names, adjustment)
     noise = unit_noise(panel, np.ones(panel.n_periods, dtype=np.bool_))
     constant = falling = float("nan")
+    inverse, coefficients, residuals = _solve(within, weight)
     if noise is not None:
-        _, _, residuals = _solve(within, weight)
         count = seen.sum(axis=1)
         used = count > 0
         design = np.column_stack([np.ones(rows.size), noise[rows]])
-        squares = (residuals[used] ** 2).sum(axis=1) / count[used]
-        constant, falling = variance_function(design[used], squares)
+        constant, falling = variance_function(design[used], (residuals[used] ** 2).sum(axis=1) / count[used])
         fitted = design @ np.array([constant, falling])
         if (fitted > 0.0).all():
             weight = fitted.mean() / fitted
-            within = without_effects(stack, seen, weight)
-    inverse, coefficients, residuals = _solve(within, weight)
-    influence = inverse @ np.einsum("kut,ut,u->ku", within[1:], residuals, weight)
+            within = without_effects(found.raw, seen, weight)
+            inverse, coefficients, residuals = _solve(within, weight)
+    influence = inverse @ (within[1:] * (residuals * weight[:, None])).sum(axis=2)
     assert panel.cluster is not None  # set by Panel itself
     grouped = by_cluster(influence, panel.cluster[rows])
     n_cells, groups = int(seen.sum()), grouped.shape[1]
@@ -117,37 +157,38 @@ def pooled_slopes(panel: Panel, regressors: Array, names: tuple[str, ...], adjus
     if groups < 2 or n_cells <= lost:
         raise EstimationError(f"{adjustment}: too few never-treated units for the uncertainty of a slope")
     factor = groups / (groups - 1) * (n_cells - 1) / (n_cells - lost)
-    return Slopes(coefficients, factor * grouped @ grouped.T, n_cells, int(seen.any(axis=1).sum()), constant, falling)
+    covariance = factor * grouped @ grouped.T
+    return Slopes(coefficients, covariance, n_cells, int(seen.any(axis=1).sum()), constant, falling)
+
+
+def refuse_the_outcome(found: Within, layer: int, name: str, adjustment: str) -> None:
+    """Raise EstimationError where a layer is the outcome itself, or as good as: it would explain everything."""
+    outcome, series = found.within[0].ravel(), found.within[layer].ravel()
+    if (outcome @ series) ** 2 > SAME**2 * (outcome @ outcome) * (series @ series) > 0.0:
+        raise EstimationError(f"{adjustment}: {name} is the outcome itself, or as good as; give another series")
 
 
 def _solve(within: Array, weight: Array) -> tuple[Array, Array, Array]:
     """The inverse of x'Wx, the coefficients, and the residuals (units, periods)."""
-    outcome, series = within[0], within[1:]
-    weighted = series * weight[:, None]
-    flat = weighted.reshape(len(series), -1)
-    gram = flat @ series.reshape(len(series), -1).T
+    outcome, series = within[0], within[1:].reshape(len(within) - 1, -1)
+    weighted = (within[1:] * weight[:, None]).reshape(series.shape)
+    gram = weighted @ series.T
     scale = 1.0 / np.sqrt(np.diag(gram))
     inverse = np.linalg.inv(gram * np.outer(scale, scale)) * np.outer(scale, scale)
-    coefficients = inverse @ (flat @ outcome.ravel())
-    return inverse, coefficients, outcome - np.tensordot(coefficients, series, axes=1)
+    coefficients = inverse @ (weighted @ outcome.ravel())
+    return inverse, coefficients, outcome - (coefficients @ series).reshape(outcome.shape)
 
 
-def _look(within: Array, raw: Array, names: tuple[str, ...], adjustment: str) -> None:
-    """Refuse, in words, what cannot give a slope or would explain the outcome by itself."""
-    outcome, series = within[0].ravel(), within[1:].reshape(len(names), -1)
-    squares, before = (series**2).sum(axis=1), (raw.reshape(len(names), -1) ** 2).sum(axis=1)
-    for name, left, whole in zip(names, squares, before, strict=True):
-        if left <= NOTHING_LEFT * whole:
+def _look(found: Within, names: tuple[str, ...], adjustment: str) -> None:
+    """Refuse, in words, what cannot give a slope."""
+    squares = found.squares[1:]
+    whole = np.einsum("kut,kut->k", found.raw[1:], found.raw[1:] * found.seen)
+    for name, left, before in zip(names, squares, whole, strict=True):
+        if left <= NOTHING_LEFT * before:
             raise EstimationError(
                 f"{adjustment}: {name} does not move differently from unit to unit, so unit and period effects already hold it"
             )
-    length = float(outcome @ outcome)
-    if length > 0.0:
-        alike = (series @ outcome) ** 2 / (squares * length)
-        for name, value in zip(names, alike, strict=True):
-            if value > SAME**2:
-                raise EstimationError(f"{adjustment}: {name} is the outcome itself, or as good as; give another series")
     if len(names) > 1:
-        scaled = series / np.sqrt(squares)[:, None]
-        if np.linalg.matrix_rank(scaled @ scaled.T, tol=1e-9) < len(names):
+        scaled = found.within[1:].reshape(len(names), -1) / np.sqrt(squares)[:, None]
+        if np.linalg.eigvalsh(scaled @ scaled.T)[0] < COLLINEAR:
             raise EstimationError(f"{adjustment}: {' and '.join(names)} say the same thing (collinear)")
