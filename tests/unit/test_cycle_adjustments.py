@@ -125,9 +125,9 @@ def test_no_more_factors_are_chosen_than_the_periods_before_carry():
 
 
 def test_a_local_series_that_only_follows_the_nation_keeps_one_slope():
-    """A unit's slope on the others' mean differs from that on the mean of all by one part in 100, so 100 units."""
+    """A unit's slope on the others' mean differs from that on the mean of all by one part in their number, so 200 units."""
     rng = np.random.default_rng(5)
-    series = rng.uniform(0.5, 1.5, (100, 1)) * (6 + walk(rng, PERIODS))
+    series = rng.uniform(0.5, 1.5, (200, 1)) * (6 + walk(rng, PERIODS))
     outcome = 70 + 2.0 * series + rng.normal(0, 1, series.shape)
     terms = adjusted("local_series", make_panel(outcome, {3: START}, cycle={"jobs": series})).terms
     assert terms["dropped"] == "local"
