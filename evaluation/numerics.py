@@ -367,24 +367,35 @@ def variance_function(design: Array, squares: Array) -> tuple[float, float]:
     """
     scale = np.maximum(np.abs(design).max(axis=0), 1e-300)
     scaled = design / scale
+    one, other = scaled.T
+    # all that the normal equations of any weights are sums of
+    products = np.column_stack([one * one, one * other, other * other, one * squares, other * squares])
     weight = np.ones(squares.size)
     solution = np.zeros(2)
     for _ in range(10):
-        solution = _two_not_negative(scaled * weight[:, None], squares * weight)
+        before = solution
+        found = _two_not_negative(*((weight * weight) @ products).tolist())
+        solution = nnls(scaled * weight[:, None], squares * weight)[0] if found is None else np.array(found)
+        if abs(solution - before).max() <= 1e-12 * solution.max():
+            break
         fitted = scaled @ solution
         weight = 1.0 / np.maximum(fitted, 1e-3 * max(float(fitted.sum()) / fitted.size, 1e-300))
         weight *= weight.size / float(weight.sum())
     return float(solution[0] / scale[0]), float(solution[1] / scale[1])
 
 
-def _two_not_negative(columns: Array, target: Array) -> Array:
-    """(2,) non-negative least squares on two columns: both where both come out positive, else an active set decides."""
-    (p, q), (_, r) = (columns.T @ columns).tolist()
-    u, v = (target @ columns).tolist()
+def _two_not_negative(p: float, q: float, r: float, u: float, v: float) -> tuple[float, float] | None:
+    """The non-negative solution of least squares with normal equations [p q; q r] x = (u, v), or None where they are as good as one.
+
+    Both inside where both come out positive; else the one of the two that alone explains more.
+    """
     determinant = p * r - q * q
-    # six digits of the normal equations may cancel: ten are left, and a variance needs three
-    if determinant > 1e-6 * p * r:
-        first, second = (r * u - q * v) / determinant, (p * v - q * u) / determinant
-        if first >= 0.0 and second >= 0.0:
-            return np.array([first, second])
-    return np.asarray(nnls(columns, target)[0])
+    # six digits may cancel: ten are left, and a variance needs three
+    if determinant <= 1e-6 * p * r:
+        return None
+    first, second = (r * u - q * v) / determinant, (p * v - q * u) / determinant
+    if first >= 0.0 and second >= 0.0:
+        return first, second
+    if max(u, 0.0) ** 2 * r >= max(v, 0.0) ** 2 * p:
+        return max(u, 0.0) / p, 0.0
+    return 0.0, max(v, 0.0) / r

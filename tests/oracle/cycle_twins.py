@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.optimize import nnls
 
 
 def ols(columns, y):
@@ -117,3 +118,15 @@ def cce(outcome, series, treated, start):
         design = np.column_stack([averages[:start][known], np.ones(known.sum())])
         amount[row] = averages @ ols(design, outcome[row, :start][known])[0][:-1]
     return from_before(amount, start)
+
+
+def variance_function(design, squares):
+    """Ten rounds of non-negative least squares, each weighted by one over what the last one fitted."""
+    scale = design.max(axis=0)
+    weight = np.ones(len(squares))
+    for _ in range(10):
+        solution = nnls(design / scale * weight[:, None], squares * weight)[0]
+        fitted = design / scale @ solution
+        weight = 1 / np.maximum(fitted, 1e-3 * fitted.mean())
+        weight /= weight.mean()
+    return solution / scale

@@ -172,3 +172,15 @@ def test_unit_trend_equals_a_line_through_each_unit(holes):
 def test_averages_of_the_outcome_alone_are_the_reaction_to_the_nation_not_shrunk():
     panel = dataclasses.replace(world(2), cycle={})
     close(adjusted("cce", panel).removed, adjusted("sensitivity", panel, shrink=False).removed)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_variance_function_is_reweighted_non_negative_least_squares(seed):
+    """Sizes that differ, that hardly differ, and squares that one of the two parts explains alone."""
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(5, 60))
+    noise = 1 / np.exp(rng.uniform(3, 9, count)) if seed % 3 else 0.01 * (1 + 1e-5 * rng.normal(size=count))
+    squares = (rng.uniform(0, 1) * (seed % 2) + 100 * noise * (seed % 5 > 0) + 1e-3) * rng.chisquare(1, count)
+    design = np.column_stack([np.ones(count), noise])
+    a, b = twins.variance_function(design, squares)
+    np.testing.assert_allclose(design @ np.array(variance_function(design, squares)), design @ [a, b], rtol=1e-9)
