@@ -18,8 +18,8 @@ from evaluation.panel import Array, Indices, Panel
 from evaluation.result import CheckResult, numbers
 from evaluation.study import Study
 
-REFITS = 1100
-"""About how many refits to spend: each draw refits every unit, so 94 units have 12 draws. Raise it for a finer answer."""
+REFITS = 750
+"""About how many refits to spend: each draw refits every unit, so 94 units have 8 draws. Raise it for a finer answer."""
 
 FEWEST_DRAWS = 6
 """At least these, however many units there are: a pair of opposite draws for each kind of shock."""

@@ -13,9 +13,9 @@ from evaluation.audit import thresholds
 from evaluation.context import PolicyShock
 from evaluation.contracts import Adjustment, Pipeline, Removal
 from evaluation.cycle.loadings import from_before
+from evaluation.cycle.slopes import pooled_slopes
 from evaluation.errors import EstimationError
 from evaluation.panel import Array, Panel
-from evaluation.regression import two_way_regression
 from evaluation.result import CheckResult, Estimate, Text, number, numbers
 from evaluation.study import Study, fit_pipeline
 
@@ -36,8 +36,9 @@ class Reforms:
 def remove(panel: Panel, options: Reforms) -> Removal:
     """Σ_k δ_k × share_ik × 1(t ≥ start_k), with δ from never-treated units, on top of the inner adjustment.
 
-    y_it − (inner amount) = α_i + θ_t + Σ_k δ_k share_ik 1(t ≥ start_k) + e_it over all periods of the never-treated units. The
-    treated unit's share is known and used; its outcomes are not. Units without a share are left out.
+    y_it − (inner amount) = α_i + θ_t + Σ_k δ_k share_ik 1(t ≥ start_k) + e_it over all periods of the never-treated units, by
+    `pooled_slopes` (weighted where sizes are known). The treated unit's share is known and used; its outcomes are not. Units
+    without a share are left out.
 
     Returns
     -------
@@ -58,21 +59,19 @@ def remove(panel: Panel, options: Reforms) -> Removal:
         keep &= inner.keep
     since = np.array([np.arange(panel.n_periods) >= policy.start for policy in options.policies], dtype=np.float64)
     terms = np.nan_to_num(shares)[:, :, None] * since[:, None, :]
-    donors = keep & ~panel.treated
     names = tuple(policy.name for policy in options.policies)
-    found = two_way_regression((panel.outcome - inner.amount)[donors], terms[:, donors], names=names)
-    units = int(donors.sum())
-    factor = units / (units - 1) * (found.n_obs - 1) / max(1, found.n_obs - found.n_parameters)
-    covariance = factor * found.influence @ found.influence.T
+    # what cannot be adjusted teaches nothing; the treated are left out of the slopes by what computes them
+    known = panel.with_outcome(panel.outcome - inner.amount).keep_units(keep)
+    found = pooled_slopes(known, terms[:, keep], names, "policy_shocks")
     moved = np.array([from_before(panel, term) for term in terms])
     coefficients = dict(zip(names, found.coefficients.tolist(), strict=True))
-    coefficients |= {f"{name}|se": float(np.sqrt(covariance[place, place])) for place, name in enumerate(names)}
+    coefficients |= {f"{name}|se": error for name, error in zip(names, found.std_errors.tolist(), strict=True)}
     return Removal(
         inner.amount + np.tensordot(found.coefficients, moved, axes=1),
         coefficients,
         None if keep.all() else keep,
         inner.notes,
-        *_shared(inner, moved, covariance),
+        *_shared(inner, moved, found.covariance),
     )
 
 
