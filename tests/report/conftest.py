@@ -9,6 +9,7 @@ import pytest
 
 from evaluation.report.page import render
 from evaluation.result import Result, from_json
+from tests.report.cycled import cycled
 from tests.report.fixtures import california, hjorring, register
 
 CASES: dict[str, tuple[Callable[[], Result], str]] = {
@@ -17,6 +18,8 @@ CASES: dict[str, tuple[Callable[[], Result], str]] = {
     "california.en": (california, "en"),
     "register.da": (register, "da"),
     "register.en": (register, "en"),
+    "cycle.da": (cycled, "da"),
+    "cycle.en": (cycled, "en"),
 }
 
 WRITTEN = Path(__file__).parents[2] / "reports"

@@ -18,20 +18,14 @@ from evaluation.report import converter, svg
 from evaluation.report.figures import FIGURES, NARROW, PAGE, PLAIN, WIDE
 from evaluation.report.figures.base import TEXT, Figure, apart, broken, chart, period_ticks, scale
 from evaluation.report.words import load
-from evaluation.result import CheckResult, LadderRung, Result
+from evaluation.result import CheckResult, Result
+from tests.report.cycled import cycled
 from tests.report.fixtures import california, hjorring, register
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def with_ladder() -> Result:
-    from dataclasses import replace
-
-    rungs = (LadderRung("none", -0.23, -1.6, 1.2, 0.65, 0.0), LadderRung("sensitivity", -0.17, -1.6, 1.3, 0.7, 0.07))
-    return replace(hjorring(), cycle=replace(hjorring().cycle, ladder=rungs))
-
-
-RESULTS = {"hjorring": with_ladder, "california": california, "register": register}
+RESULTS = {"hjorring": cycled, "california": california, "register": register}
 PAIRS = [
     (key, name)
     for key, figure in FIGURES.items()
