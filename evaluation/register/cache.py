@@ -25,7 +25,7 @@ from evaluation._version import __version__
 from evaluation.result import InputFile
 
 MOST = 50
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

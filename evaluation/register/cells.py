@@ -6,8 +6,8 @@ comes later, and cells are neither printed nor published.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,6 +19,7 @@ from evaluation.errors import DataError, did_you_mean
 from evaluation.panel import Array, Panel
 from evaluation.periods import Period, parse_period
 from evaluation.result import FlowStep
+from evaluation.spec.measures import HOURS
 
 if TYPE_CHECKING:
     from evaluation.register.sources import Sources
@@ -122,7 +123,7 @@ def to_panel(
 
     Parameters
     ----------
-    weights : array (units, groups), optional
+    weights : array (units, groups) or (units, groups, periods), optional
         The weight of each person of a cell; None: all persons count the same.
     starts : mapping, optional
         Municipality (code or name) -> index of its first treated period; all others are never treated.
@@ -149,14 +150,15 @@ def to_panel(
     total: Array = cells.total[measure].astype(np.float64) * scale
     squares: Array = cells.squares[measure].astype(np.float64) * scale**2
     weight = np.ones(count.shape[:2]) if weights is None else np.asarray(weights, dtype=np.float64)
-    mass = np.einsum("ug,ugt->ut", weight, count)
-    mean = _ratio(np.einsum("ug,ugt->ut", weight, total), mass, np.nan)
-    spread = mass**2, np.einsum("ug,ugt->ut", weight**2, count)
+    over_groups = "ug,ugt->ut" if weight.ndim == 2 else "ugt,ugt->ut"
+    mass = np.einsum(over_groups, weight, count)
+    mean = _ratio(np.einsum(over_groups, weight, total), mass, np.nan)
+    spread = mass**2, np.einsum(over_groups, weight**2, count)
     size = _ratio(*spread, 0.0)
     known = np.nan_to_num(mean)[:, None, :]
     deviations = squares - 2.0 * known * total + known**2 * count
     # rounding may leave a hair below zero where all persons are alike
-    own = np.maximum(np.einsum("ug,ugt->ut", weight**2, deviations), 0.0)
+    own = np.maximum(np.einsum(over_groups, weight**2, deviations), 0.0)
     noise = _ratio(own, mass**2, np.nan) * _ratio(size, size - 1.0, np.nan)
     noise = np.where(size >= 2.0, noise, _pooled(count, total, squares)[None, :] / np.where(size > 0, size, np.nan))
     areas = {area.code: area for area in municipalities()}
@@ -183,6 +185,13 @@ def to_panel(
     )
 
 
+def in_points(panel: Panel, measure: str) -> Panel:
+    """Shares in per cent, so that their differences are percentage points; hours as they are."""
+    if measure in HOURS or panel.noise is None:
+        return panel
+    return replace(panel, outcome=panel.outcome * 100.0, noise=panel.noise * 100.0**2)
+
+
 def _pooled(count: Array, total: Array, squares: Array) -> Array:
     """(periods,) the variance between persons inside their municipality, over all municipalities."""
     persons, sums = count.sum(axis=1), total.sum(axis=1)
@@ -201,12 +210,21 @@ def _ratio(above: Array, below: Array, otherwise: float) -> Array:
 # ------------------------------------------------------------------ as plain values
 
 
-def packed(cells: Cells) -> tuple[dict[str, IntArray], dict[str, Any]]:
-    """Cells as arrays by name, and as facts that JSON can hold."""
-    arrays: dict[str, IntArray] = {"persons": cells.persons}
-    for name in _ARRAYS:
-        arrays |= {f"{name}.{key}": value for key, value in getattr(cells, name).items()}
+def packed(cells: Cells) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Cells as arrays by name, and as facts that JSON can hold. Most cells hold nobody, so only the others are written."""
+    by_shape: dict[tuple[int, ...], dict[str, IntArray]] = {}
+    for name, array in _named(cells):
+        by_shape.setdefault(array.shape, {})[name] = array
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    for shape, alike in by_shape.items():
+        held: npt.NDArray[np.bool_] = np.zeros(shape, dtype=np.bool_)
+        for array in alike.values():
+            held |= array != 0
+        places = np.flatnonzero(held)
+        arrays[f"places{_shown(shape)}"] = _narrow(places)
+        arrays |= {name: _narrow(array.ravel()[places]) for name, array in alike.items()}
     facts = {
+        "shapes": {name: list(array.shape) for name, array in _named(cells)},
         "units": list(cells.units),
         "periods": [period.label for period in cells.periods],
         "covariates": list(cells.covariates),
@@ -219,10 +237,33 @@ def packed(cells: Cells) -> tuple[dict[str, IntArray], dict[str, Any]]:
     return arrays, facts
 
 
+def _named(cells: Cells) -> Iterator[tuple[str, IntArray]]:
+    yield "persons", cells.persons
+    for name in _ARRAYS:
+        for key, value in getattr(cells, name).items():
+            yield f"{name}.{key}", value
+
+
+def _shown(shape: Sequence[int]) -> str:
+    return "x".join(str(length) for length in shape)
+
+
+def _narrow(values: IntArray) -> npt.NDArray[Any]:
+    """The same whole numbers in half the room, where they fit."""
+    fits = values.size == 0 or (values.min() >= -(2**31) and values.max() < 2**31)
+    return values.astype(np.int32) if fits else values
+
+
 def unpacked(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -> Cells:
-    """The cells that `packed` took apart; raises KeyError or ValueError for anything else."""
+    """The cells that `packed` took apart; raises KeyError, IndexError or ValueError for anything else."""
+    whole: dict[str, IntArray] = {}
+    for name, shape in facts["shapes"].items():
+        flat = np.zeros(int(np.prod(shape)), dtype=np.int64)
+        flat[arrays[f"places{_shown(shape)}"]] = arrays[name]
+        flat.flags.writeable = False
+        whole[name] = flat.reshape(shape)
     parts: dict[str, dict[str, IntArray]] = {name: {} for name in _ARRAYS}
-    for name, array in arrays.items():
+    for name, array in whole.items():
         kind, dot, key = name.partition(".")
         if dot:
             parts[kind][key] = array
@@ -231,7 +272,7 @@ def unpacked(arrays: Mapping[str, npt.NDArray[Any]], facts: Mapping[str, Any]) -
         periods=tuple(parse_period(label) for label in facts["periods"]),
         covariates=tuple(facts["covariates"]),
         groups=tuple(tuple(group) for group in facts["groups"]),
-        persons=arrays["persons"],
+        persons=whole["persons"],
         **parts,
         scale=dict(facts["scale"]),
         flow=tuple(FlowStep(**step) for step in facts["flow"]),

@@ -37,6 +37,10 @@ _UNITS = {
 _LEAST_MEMORY = 256 * 2**20
 
 
+class EngineError(DataError):
+    """Nothing was written. What reads the registers gave up, over too little room or a damaged file."""
+
+
 class Engine(Protocol):
     """Reads register files lazily and computes small tables from them."""
 
@@ -151,6 +155,7 @@ class _DuckDB:
                 "memory_limit": f"{min(memory or half, half)}B",
                 "temp_directory": folder,
                 "threads": _cpus(),
+                "checkpoint_threshold": "1TB",
                 "preserve_insertion_order": False,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
@@ -287,7 +292,7 @@ def _in_our_words(name: str) -> Iterator[None]:
         module = type(error).__module__.split(".")[0].lstrip("_")
         if module not in ("duckdb", "pyspark", "py4j"):
             raise
-        raise DataError(_told(name, type(error).__name__, str(error))) from None
+        raise EngineError(_told(name, type(error).__name__, str(error))) from None
 
 
 def _told(name: str, kind: str, text: str) -> str:

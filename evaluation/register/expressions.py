@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import narwhals as nw
 
 
@@ -23,3 +25,8 @@ def totals(*names: str) -> dict[str, nw.Expr]:
 def row_count() -> nw.Expr:
     """How many rows there are, as int64."""
     return nw.len().cast(nw.Int64)
+
+
+def distinct(frame: nw.LazyFrame[Any], *columns: str) -> nw.LazyFrame[Any]:
+    """These columns, each combination once. Engines group faster than narwhals' `unique`, which numbers rows, can be run."""
+    return frame.group_by(*columns).agg(rows=row_count()).select(*columns)

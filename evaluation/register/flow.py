@@ -15,22 +15,17 @@ from evaluation.panel import Array, Panel
 from evaluation.periods import parse_period
 from evaluation.prepare import Prepared, panel_from_spec
 from evaluation.readers import Table
-from evaluation.register import balance, cache
-from evaluation.register.cells import Cells, to_panel
-from evaluation.register.files import input_hashes
-from evaluation.register.kept import from_entry, to_entry
-from evaluation.register.layout import Layout, read_layout
+from evaluation.register import balance, others
+from evaluation.register.cells import Cells, in_points, to_panel
+from evaluation.register.layout import read_layout
+from evaluation.register.measure import MAIN, measure
 from evaluation.result import InputFile, Population
 from evaluation.spec.loaded import LoadedSpec
-from evaluation.spec.measures import HOURS
 
 if TYPE_CHECKING:
     from evaluation.spec.model import Register
 
 Say = Callable[[str, str], None]
-
-_CANNOT_MATTER = {"population", "benefits", "hours", "education", "layout", "engine", "memory", "synthetic", "source"}
-"""Keys of [register] that do not change the cells beyond what the hashes of the files and the layout say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +51,20 @@ def prepare(loaded: LoadedSpec, say: Say) -> Registered:
     register = _register(loaded)
     _judge_names(loaded)
     layout = read_layout(register.layout, loaded.folder)
-    cells, inputs = _cells(loaded, register, layout, say)
+    others.judge_groups(loaded, register, layout)
+    measured = measure(loaded, others.asked_for(register), layout, _problems(loaded), say)
+    cells, asked = measured.cells[MAIN], register.outcome.measure
     treated = _codes(loaded.spec.treatment.units)
     excluded = _excluded(loaded, cells)
     period = None
     if register.who.design == "stock":
-        period = _last_before(cells, loaded.spec.treatment.start)
+        period = others.last_before(cells, loaded.spec.treatment.start)
     weighted = balance.weights(cells, treated, excluded, register.balance, period)
-    panel = _in_points(to_panel(cells, register.outcome.measure, weighted.weights), register.outcome.measure)
-    prepared = panel_from_spec(loaded, _table(panel, register.outcome.measure, inputs))
-    prepared = replace(prepared, flow=cells.flow)
+    panel = in_points(to_panel(cells, asked, weighted.weights), asked)
+    prepared = panel_from_spec(loaded, _table(panel, asked, measured.inputs))
+    compared = others.Compared(prepared.panel, treated, excluded)
+    context = others.context(loaded, register, compared, measured.cells, measured.left)
+    prepared = replace(prepared, flow=cells.flow, context=context)
     return Registered(prepared, _population(cells, weighted, register, set(treated), set(excluded), loaded))
 
 
@@ -77,6 +76,7 @@ def check(loaded: LoadedSpec) -> list[tuple[str, str]]:
     register = _register(loaded)
     _judge_names(loaded)
     layout = read_layout(register.layout, loaded.folder)
+    others.judge_groups(loaded, register, layout)
     simulate = loaded.spec.simulate
     if simulate is not None and not (loaded.folder / simulate.folder).exists():
         return [
@@ -87,43 +87,7 @@ def check(loaded: LoadedSpec) -> list[tuple[str, str]]:
     return [("Registers", f"{len(sources.inputs)} files in the layout '{layout.name}', read by {register.engine}")]
 
 
-# ------------------------------------------------------------------ cells
-
-
-def _cells(loaded: LoadedSpec, register: Register, layout: Layout, say: Say) -> tuple[Cells, tuple[InputFile, ...]]:
-    """The cells and the files they were made from: out of the cache where neither files nor questions changed."""
-    problem = _problems(loaded)
-    inputs = input_hashes(register, loaded.folder, problem)
-    asked = register.model_dump(mode="json", exclude=_CANNOT_MATTER)
-    key = cache.cache_key(inputs, asked, layout.sha256)
-    kept = cache.load(key)
-    found = None if kept is None else from_entry(kept)
-    if found is not None:
-        cells, inputs = found
-        say("Registers", f"unchanged since they were last read: {_size(cells)}")
-        return cells, inputs
-    from evaluation.register.cells import cells as made_of
-    from evaluation.register.engine import open_engine
-    from evaluation.register.sources import open_sources
-
-    with open_engine(register.engine, register.memory) as engine:
-        sources = open_sources(register, layout, loaded.folder, engine, problem, inputs=inputs, say=say)
-        cells = made_of(sources, register, say)
-    cache.store(key, to_entry(cells, sources.inputs))
-    say("Registers", _size(cells))
-    return cells, sources.inputs
-
-
-def _size(cells: Cells) -> str:
-    persons = int(cells.persons.sum() if cells.persons.ndim == 2 else cells.persons[:, :, -1].sum())
-    return f"{persons:,} persons in {len(cells.units)} municipalities, {len(cells.periods)} periods"
-
-
-def _in_points(panel: Panel, measure: str) -> Panel:
-    """Shares in per cent, so that their differences are percentage points; hours as they are."""
-    if measure in HOURS or panel.noise is None:
-        return panel
-    return replace(panel, outcome=panel.outcome * 100.0, noise=panel.noise * 100.0**2)
+# ------------------------------------------------------------------ rows of the panel
 
 
 def _table(panel: Panel, measure: str, inputs: tuple[InputFile, ...]) -> Table:
@@ -184,13 +148,6 @@ def _excluded(loaded: LoadedSpec, cells: Cells) -> tuple[str, ...]:
     if controls.only:
         out |= set(cells.units) - set(_codes(controls.only))
     return tuple(sorted(out - set(_codes(loaded.spec.treatment.units))))
-
-
-def _last_before(cells: Cells, start: object) -> int:
-    """The last period (index) before the treatment starts: the stock whose members are balanced."""
-    first = parse_period(start)
-    before = [index for index, period in enumerate(cells.periods) if period < first]
-    return before[-1] if before else 0
 
 
 def _problems(loaded: LoadedSpec) -> Callable[[str, str], Problem]:

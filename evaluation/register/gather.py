@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import narwhals as nw
 import numpy as np
 
-from evaluation.errors import DataError
+from evaluation.errors import DataError, EvaluationError, SpecError
 from evaluation.register import outcomes, population, states
 from evaluation.register.cells import EXITS, NUMBERS, Cells, IntArray
-from evaluation.register.expressions import row_count, total, where_holds
-from evaluation.register.timing import Timing, timing
+from evaluation.register.expressions import distinct, row_count, total, where_holds
+from evaluation.register.timing import Baseline, Timing, Week, timing
 from evaluation.result import FlowStep
 
 if TYPE_CHECKING:
@@ -26,19 +26,64 @@ if TYPE_CHECKING:
     from evaluation.spec.model import Register
 
 Frame: TypeAlias = "nw.LazyFrame[Any]"
+Say: TypeAlias = Callable[[str, str], None]
 
 _COUNTERS = (*outcomes.COUNTERS, "years_over", "capped")
 
 
-def gather(sources: Sources, register: Register, say: Callable[[str, str], None]) -> Cells:
-    """Find the persons, measure their outcomes and add them up.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A population to be measured: the [register] that finds it.
+
+    Attributes
+    ----------
+    register : Register
+        Who, which outcome, and the covariates of the cells.
+    optional : bool
+        What is wrong with it is told instead of raised.
+    adapts : bool
+        Of a stock: Decembers at which it cannot be found, and covariates that are not known at every December left, are given
+        up.
+    """
+
+    register: Register
+    optional: bool = False
+    adapts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A population whose persons are found."""
+
+    register: Register
+    times: Timing
+    members: population.Members
+    optional: bool
+    adapts: bool
+
+
+def gather(sources: Sources, register: Register, say: Say) -> Cells:
+    """Find the persons, measure their outcomes and add them up: `gather_all` for one population."""
+    found = gather_all(sources, {"": Asked(register)}, say)[""]
+    assert isinstance(found, Cells)  # only what is optional comes back as an error
+    return found
+
+
+def gather_all(sources: Sources, asked: Mapping[str, Asked], say: Say) -> dict[str, Cells | EvaluationError]:
+    """Find the persons of several populations, read the hours of all of them at once, and add up each.
 
     Parameters
     ----------
     sources : Sources
         The canonical tables; everything is computed by their engine.
+    asked : mapping, name -> Asked
+        They measure the same outcome.
     say : callable
         say(stage, text) is told what is being done; never anything about a person.
+
+    Returns
+    -------
+    dict, name -> Cells, or of what is optional the error that kept it from being measured
 
     Raises
     ------
@@ -47,14 +92,54 @@ def gather(sources: Sources, register: Register, say: Callable[[str, str], None]
     DataError
         Nobody is left, or a register lacks years or weeks that are needed.
     """
-    times = timing(register)
-    measures = tuple(dict.fromkeys((register.outcome.measure, *register.outcome.also)))
-    covariates = tuple(dict.fromkeys(register.balance.covariates))
-    members = population.members(sources, register, times, measures, say)
-    parts = outcomes.person_hours(sources, register, times, members, say)
-    _hours_cover(sources, register, times, parts, covariates)
-
+    found: dict[str, Cells | EvaluationError] = {}
+    chosen: dict[str, _Chosen] = {}
+    for name, one in asked.items():
+        try:
+            chosen[name] = _chosen(sources, one, say)
+        except (DataError, SpecError) as error:
+            if not one.optional:
+                raise
+            found[name] = error
+    if not chosen:
+        return found
+    parts = _hours_of_all(sources, tuple(chosen.values()), say)
     say("Cells", "sums by municipality and period")
+    for name, each in chosen.items():
+        try:
+            found[name] = _cells(sources, each, parts)
+        except (DataError, SpecError) as error:
+            if not asked[name].optional:
+                raise
+            found[name] = error
+    return found
+
+
+def _chosen(sources: Sources, asked: Asked, say: Say) -> _Chosen:
+    register = possible(sources, asked.register) if asked.adapts else asked.register
+    times = timing(register)
+    members = population.members(sources, register, times, measures_of(register), say)
+    return _Chosen(register, times, members, asked.optional, asked.adapts)
+
+
+def _hours_of_all(sources: Sources, chosen: Sequence[_Chosen], say: Say) -> Frame:
+    """The hours of everybody in any of the populations, by person and period."""
+    persons = [each.members.everybody for each in chosen]
+    everybody = persons[0] if len(persons) == 1 else distinct(nw.concat(persons, how="vertical"), "person")
+    spans = [each.times.span() for each in chosen]
+    span = min(first for first, _ in spans), max(last for _, last in spans)
+    return outcomes.person_hours(sources, chosen[0].register, chosen[0].times, everybody, span, say)
+
+
+def _cells(sources: Sources, chosen: _Chosen, parts: Frame) -> Cells:
+    register, times, members = chosen.register, chosen.times, chosen.members
+    measures = measures_of(register)
+    covariates = tuple(dict.fromkeys(register.balance.covariates))
+    lost = _hours_lost(sources, register, times, parts, members)
+    if lost is not None and "hours_before" in covariates:
+        if not chosen.adapts:
+            raise lost
+        covariates = tuple(name for name in covariates if name != "hours_before")
     before = outcomes.hours_before(parts, times)
     placed = members.table.join(before, on=["person", "base"], how="left").with_columns(
         hours_before=nw.col("hours_before").fill_null(0)
@@ -66,9 +151,62 @@ def gather(sources: Sources, register: Register, say: Callable[[str, str], None]
     followed = _followed(times, placed, members, keys, measures)
     worked = _with_hours(register, followed, outcomes.by_period(parts))
     found = sources.engine.collect(_added(sources, register, times, worked, keys, measures))
-    observed = _observed(sources, followed, members.flow[-1])
+    # who is observed throughout is said of the spec's own population only
+    observed = () if chosen.optional else (_observed(sources, followed, members.flow[-1]),)
     made = _Grid.of(at_baseline, bands, times, register.who.design == "stock")
-    return made.cells(at_baseline, found, covariates, measures, (*members.flow, observed), dict(sources.counters))
+    return made.cells(at_baseline, found, covariates, measures, (*members.flow, *observed), dict(sources.counters))
+
+
+def measures_of(register: Register) -> tuple[str, ...]:
+    """The outcome of the headline and those beside it."""
+    return tuple(dict.fromkeys((register.outcome.measure, *register.outcome.also)))
+
+
+# ------------------------------------------------------------------ what the registers hold of a stock
+
+
+def possible(sources: Sources, register: Register) -> Register:
+    """The same question as far as the registers can answer it at every December.
+
+    Referral categories, weeks or residence may begin later than the hours do; then the stock begins later. Years on benefit go
+    back further still; where they are not known at each December that is left, they are no covariate.
+
+    Raises
+    ------
+    DataError
+        Not even the last December can be looked at.
+    """
+    times, who = timing(register), register.who
+    homes = sorted({each.home for each in times.baselines})
+    held = sources.population.filter(nw.col("year").is_in(homes))
+    resident = set(sources.engine.collect(distinct(held, "year")).column("year").to_pylist())
+
+    def known(baseline: Baseline) -> bool:
+        bridged = population.bridged(who, baseline)
+        quarters = [baseline.quarter] if who.readiness is not None else []
+        weeks = list(baseline.weeks(who.weeks))
+        if "benefit_years" in who.where:
+            weeks += counted(baseline)
+        return baseline.home in resident and not sources.lacking(weeks, quarters, bridged)
+
+    def counted(baseline: Baseline) -> list[Week]:
+        return [week for year in states.years_before(baseline.year) for week in year]
+
+    begin = len(times.baselines)
+    while begin and known(times.baselines[begin - 1]):
+        begin -= 1
+    left = times.baselines[begin:]
+    if not left:
+        raise DataError("the registers do not tell who was in the group at the end of the last year")
+    covariates = register.balance.covariates
+    if any(sources.lacking(counted(each), [], False) for each in left):
+        covariates = tuple(name for name in covariates if name != "benefit_years")
+    return register.model_copy(
+        update={
+            "periods": (left[0].year + 1, register.periods[1]),
+            "balance": register.balance.model_copy(update={"covariates": covariates}),
+        }
+    )
 
 
 # ------------------------------------------------------------------ in the engine
@@ -149,16 +287,21 @@ def _observed(sources: Sources, followed: Frame, last: FlowStep) -> FlowStep:
     return FlowStep("observed", int(sum(counts)), sum(count > 0 for count in counts), dict(last.facts))
 
 
-def _hours_cover(sources: Sources, register: Register, times: Timing, parts: Frame, covariates: Sequence[str]) -> None:
-    """Refuse years without a single row, in which everybody would seem to have had no hours."""
-    years = set(sources.engine.collect(parts.select("year").unique()).column("year").to_pylist())
-    needed = {each.year for each in times.baselines} if "hours_before" in covariates else set()
-    lost = sorted(needed - years)
-    if lost and min(lost) < min(years):
-        raise DataError(
-            f"register.hours: nobody of the group has a row of hours in {lost[0]}, a baseline year whose hours are to be "
-            'balanced; leave "hours_before" out of [register.balance] covariates, or begin [register] periods a year later'
-        )
+def _hours_lost(
+    sources: Sources, register: Register, times: Timing, parts: Frame, members: population.Members
+) -> DataError | None:
+    """The error for baseline years without a single row, in which everybody would seem to have had no hours."""
+    table = sources.engine.collect(distinct(parts.join(members.everybody, on="person", how="semi"), "year"))
+    years = set(table.column("year").to_pylist())
+    if not years:
+        raise outcomes.no_hours_at_all(register)
+    lost = sorted({each.year for each in times.baselines} - years)
+    if not lost or min(lost) > min(years):
+        return None
+    return DataError(
+        f"register.hours: nobody of the group has a row of hours in {lost[0]}, a baseline year whose hours are to be "
+        'balanced; leave "hours_before" out of [register.balance] covariates, or begin [register] periods a year later'
+    )
 
 
 # ------------------------------------------------------------------ outside: from rows to arrays
@@ -170,29 +313,34 @@ class _Grid:
 
     units: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...]
+    labels: tuple[tuple[str, ...], ...]
+    keys: IntArray
     times: Timing
     bands: tuple[str, ...]
     stock: bool
 
     @classmethod
     def of(cls, at_baseline: pa.Table, bands: Mapping[str, Any], times: Timing, stock: bool) -> _Grid:
-        """The units and cells that occur, sorted."""
+        """The units and cells that occur, sorted; `labels` are those of each band, `keys` the cells as one number each."""
         names = tuple(bands)
-        units = tuple(sorted(set(at_baseline.column("municipality").to_pylist())))
-        return cls(units, tuple(sorted(set(_labels(at_baseline, names)))), times, names, stock)
+        units = tuple(sorted(_distinct(at_baseline, "municipality")))
+        labels = tuple(tuple(sorted(_distinct(at_baseline, name))) for name in names)
+        keys = np.unique(_cell_numbers(at_baseline, names, labels))
+        places = np.unravel_index(keys, [len(each) for each in labels]) if names else ()
+        groups = tuple(
+            tuple(each[place] for each, place in zip(labels, row, strict=True))
+            for row in (zip(*(column.tolist() for column in places), strict=True) if names else [()])
+        )
+        return cls(units, groups, labels, keys, times, names, stock)
 
     def rows(self, table: pa.Table) -> tuple[IntArray, IntArray]:
         """Unit and group of each row."""
-        unit = {name: place for place, name in enumerate(self.units)}
-        group = {labels: place for place, labels in enumerate(self.groups)}
-        return (
-            np.array([unit[name] for name in table.column("municipality").to_pylist()], dtype=np.int64),
-            np.array([group[labels] for labels in _labels(table, self.bands)], dtype=np.int64),
-        )
+        unit = _codes(table, "municipality", self.units)
+        return unit, np.searchsorted(self.keys, _cell_numbers(table, self.bands, self.labels))
 
-    def baseline(self, table: pa.Table, column: str) -> IntArray:
+    def baseline(self, table: pa.Table, rows: tuple[IntArray, IntArray], column: str) -> IntArray:
         """(units, groups), of a stock repeated for the periods of each baseline."""
-        unit, group = self.rows(table)
+        unit, group = rows
         values = _numbers(table, column)
         if not self.stock:
             flat = np.zeros((len(self.units), len(self.groups)), dtype=np.int64)
@@ -216,6 +364,7 @@ class _Grid:
         counters: dict[str, int],
     ) -> Cells:
         """The arrays."""
+        then = self.rows(at_baseline)
         unit, group = self.rows(found)
         place = _numbers(found, "place")
         shape = (len(self.units), len(self.groups), len(self.times.periods))
@@ -243,8 +392,8 @@ class _Grid:
             periods=self.times.periods,
             covariates=covariates,
             groups=self.groups,
-            persons=self.baseline(at_baseline, "persons"),
-            sums={name: self.baseline(at_baseline, f"sum_{name}") for name in NUMBERS if name in covariates},
+            persons=self.baseline(at_baseline, then, "persons"),
+            sums={name: self.baseline(at_baseline, then, f"sum_{name}") for name in NUMBERS if name in covariates},
             count={measure: cube(f"count_{measure}") for measure in measures},
             total={measure: cube(f"total_{measure}") for measure in measures},
             squares={measure: cube(f"squares_{measure}") for measure in measures},
@@ -256,9 +405,25 @@ class _Grid:
         )
 
 
-def _labels(table: pa.Table, bands: Sequence[str]) -> list[tuple[str, ...]]:
-    columns = [table.column(name).to_pylist() for name in bands]
-    return list(zip(*columns, strict=True)) if columns else [()] * table.num_rows
+def _distinct(table: pa.Table, column: str) -> list[str]:
+    return [str(label) for label in table.column(column).unique().to_pylist()]
+
+
+def _codes(table: pa.Table, column: str, labels: Sequence[str]) -> IntArray:
+    """The place of each row's label among the labels."""
+    encoded = table.column(column).combine_chunks().dictionary_encode()
+    place = {label: number for number, label in enumerate(labels)}
+    found: IntArray = np.array([place[label] for label in encoded.dictionary.to_pylist()], dtype=np.int64)
+    places: IntArray = found[encoded.indices.to_numpy(zero_copy_only=False)]
+    return places
+
+
+def _cell_numbers(table: pa.Table, bands: Sequence[str], labels: Sequence[Sequence[str]]) -> IntArray:
+    """The cell of each row as one number, in the order of the labels."""
+    number: IntArray = np.zeros(table.num_rows, dtype=np.int64)
+    for name, known in zip(bands, labels, strict=True):
+        number = number * len(known) + _codes(table, name, known)
+    return number
 
 
 def _numbers(table: pa.Table, column: str) -> IntArray:

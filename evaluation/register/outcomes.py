@@ -19,7 +19,6 @@ from evaluation.register.timing import MONTHS, Timing
 from evaluation.spec.model import Register
 
 if TYPE_CHECKING:
-    from evaluation.register.population import Members
     from evaluation.register.sources import Sources
 
 Frame: TypeAlias = "nw.LazyFrame[Any]"
@@ -33,11 +32,20 @@ ROWS_AT_ONCE = 2_000_000
 BEFORE = 12
 
 
-def person_hours(sources: Sources, register: Register, timing: Timing, members: Members, say: Say) -> Frame:
+def person_hours(
+    sources: Sources, register: Register, timing: Timing, persons: Frame, span: tuple[int, int], say: Say
+) -> Frame:
     """Hours by person and period, kept in the engine.
 
-    The register is read once: the members' rows, few columns wide, are kept in the engine (on disk where memory does not
-    suffice) and added up some years at a time.
+    The register is read once: the rows of these persons, few columns wide, are kept in the engine (on disk where memory does
+    not suffice) and added up some years at a time.
+
+    Parameters
+    ----------
+    persons : lazy table
+        A column `person`, each once.
+    span : (first, last)
+        The months (numbers) whose rows are read.
 
     Returns
     -------
@@ -46,7 +54,7 @@ def person_hours(sources: Sources, register: Register, timing: Timing, members: 
         (those of the twelve months up to the baseline; 0 in a stock), and `COUNTERS`.
     """
     say("Hours", "by person and period")
-    rows = sources.engine.keep(_rows(sources, register, timing, members), "rows")
+    rows = sources.engine.keep(_rows(sources, register, persons, span), "rows")
     table = sources.engine.collect(rows.group_by("year").agg(rows=row_count()))
     counts = dict(zip(table.column("year").to_pylist(), table.column("rows").to_pylist(), strict=True))
     if not counts:
@@ -92,9 +100,9 @@ def hours_before(parts: Frame, timing: Timing) -> Frame:
     )
 
 
-def _rows(sources: Sources, register: Register, timing: Timing, members: Members) -> Frame:
-    """The members' rows of hours in the months needed. A register has hundreds of millions, so what is kept is narrow."""
-    first, last = timing.span()
+def _rows(sources: Sources, register: Register, persons: Frame, span: tuple[int, int]) -> Frame:
+    """These persons' rows of hours in the months needed. A register has hundreds of millions, so what is kept is narrow."""
+    first, last = span
     number = nw.col("year") * 12 + nw.col("month") - 1
     rows = sources.hours.filter((number >= first) & (number <= last))
     columns = ["person", "job", "kind"]
@@ -102,7 +110,6 @@ def _rows(sources: Sources, register: Register, timing: Timing, members: Members
         rows = rows.filter(nw.col("kind").is_in(list(register.outcome.kinds)))
         if len(set(register.outcome.kinds)) == 1:
             columns.remove("kind")
-    persons = members.table.select("person").unique()
     return rows.join(persons, on="person", how="semi").select(
         *columns,
         "reported",

@@ -15,13 +15,13 @@ import narwhals as nw
 from evaluation.denmark.areas import municipalities
 from evaluation.errors import DataError, did_you_mean, listed
 from evaluation.register import states
-from evaluation.register.expressions import row_count, total, where_holds
+from evaluation.register.expressions import distinct, row_count, total, where_holds
 from evaluation.register.timing import Baseline, Timing
 from evaluation.result import FlowStep, Value
 
 if TYPE_CHECKING:
     from evaluation.register.sources import Sources
-    from evaluation.spec.model import Register
+    from evaluation.spec.model import Register, Who
 
 Frame: TypeAlias = "nw.LazyFrame[Any]"
 Say: TypeAlias = Callable[[str, str], None]
@@ -50,8 +50,10 @@ class Members:
         person, home (year), now (municipality at the end of it) of these persons, for all years that any period needs.
     states : lazy table, kept in the engine
         What their weeks say at the end of each period: see `states.period_states`.
+    everybody : lazy table, kept in the engine
+        person: each once.
     persons : int
-        Distinct persons.
+        How many that are.
     flow : tuple of FlowStep
         How many were left after each step.
     """
@@ -59,6 +61,7 @@ class Members:
     table: Frame
     residence: Frame
     states: Frame
+    everybody: Frame
     persons: int
     flow: tuple[FlowStep, ...]
 
@@ -80,7 +83,7 @@ def members(sources: Sources, register: Register, timing: Timing, measures: Coll
     """
     engine, who = sources.engine, register.who
     say("Persons", f"who was on {who.benefit}")
-    found = engine.keep(_stacked(_found(sources, register, each) for each in timing.baselines), "found")
+    found = engine.keep(_found(sources, register, timing.baselines), "found")
     steps = ["benefit", "resident", "age", "readiness"] if who.readiness is not None else ["benefit", "resident", "age"]
     flow = _counted(sources, found, steps, register)
     if not flow[-1].rows:
@@ -96,20 +99,28 @@ def members(sources: Sources, register: Register, timing: Timing, measures: Coll
 
         table = table.filter(parse(who.where, WHERE))
         flow += _counted(sources, table, ["where"], register)
-    residence = _residence(sources, timing, table)
+    everybody = engine.keep(distinct(table, "person"), "everybody")
+    residence = _residence(sources, timing, everybody)
     if who.movers == "drop":
         moved = _moved(timing, table, residence)
         table = engine.keep(table.join(moved, on=["person", "base"], how="anti"), "stayed")
+        everybody = engine.keep(distinct(table, "person"), "everybody")
         flow += _counted(sources, table, ["stayed"], register)
     if not flow[-1].rows:
         raise DataError(_nobody(flow, register))
-    persons = engine.collect(table.select("person").unique().select(persons=nw.len())).column("persons")[0].as_py()
-    return Members(table, residence, _states(sources, timing, table, measures), int(persons), flow)
+    persons = engine.collect(everybody.select(persons=nw.len())).column("persons")[0].as_py()
+    weekly = _states(sources, timing, everybody, measures)
+    return Members(table, residence, weekly, everybody, int(persons), flow)
 
 
 def needs_benefit_years(register: Register) -> bool:
     """Whether the weeks of the years before the baseline are needed: for balancing, or for `where`."""
     return "benefit_years" in register.balance.covariates or "benefit_years" in register.who.where
+
+
+def bridged(who: Who, baseline: Baseline) -> bool:
+    """Whether match groups stand in for referral categories at a baseline."""
+    return who.readiness is not None and baseline.year < FIRST_VISIT_YEAR and who.bridge
 
 
 def bands(covariates: Iterable[str]) -> dict[str, nw.Expr]:
@@ -127,8 +138,8 @@ def bands(covariates: Iterable[str]) -> dict[str, nw.Expr]:
 # ------------------------------------------------------------------ found at a baseline
 
 
-def _found(sources: Sources, register: Register, baseline: Baseline) -> Frame:
-    """Everybody with the benefit, and for each condition whether it and those before it hold (0 or 1)."""
+def _found(sources: Sources, register: Register, baselines: Sequence[Baseline]) -> Frame:
+    """Everybody with the benefit at each baseline, and for each condition whether it and those before it hold (0 or 1)."""
     who, layout = register.who, sources.layout
     codes = layout.benefits_by_name.get(who.benefit)
     if not codes:
@@ -137,39 +148,50 @@ def _found(sources: Sources, register: Register, baseline: Baseline) -> Frame:
             or f"; there are {listed(sorted(layout.benefits_by_name))}"
         )
         raise DataError(f"register.who.benefit: the layout knows no benefit '{who.benefit}'{meant}")
-    bridged = who.readiness is not None and baseline.year < FIRST_VISIT_YEAR and who.bridge
-    weeks = baseline.weeks(who.weeks)
-    quarters = [baseline.quarter] if who.readiness is not None else []
-    column = f"{'match' if bridged else 'visit'}_{baseline.quarter[0]}_{baseline.quarter[1]}"
-    ready = nw.lit(1) if who.readiness is None else where_holds(nw.col(column) == who.readiness)
-    found = (
-        sources.benefits(weeks=weeks, quarters=quarters, bridge=bridged)
-        .filter(states.some_week(weeks, codes) == 1)
-        .select("person", benefit=nw.lit(1), ready=ready)
-    )
-    homes = sources.population.filter(nw.col("year") == baseline.home).drop("year")
-    found = found.join(homes, on="person", how="left")
+    found = _stacked(_with_benefit(sources, who, each, codes) for each in baselines)
+    homes = sorted({each.home for each in baselines})
+    places = sources.population.filter(nw.col("year").is_in(homes)).rename({"year": "home"})
+    found = found.join(places, on=["person", "home"], how="left")
     if sources.education is not None:
         found = found.join(sources.education, on="person", how="left")
     else:
         found = found.with_columns(education=nw.lit(None, dtype=nw.String))
-    later = where_holds(nw.col("birth_month") > baseline.month)
-    youngest = max(who.age[0], BRIDGED_FROM_AGE) if bridged else who.age[0]
+    later = where_holds(nw.col("birth_month") > baselines[0].month)  # a stock's baselines are all Decembers
     known = [area.code for area in municipalities()]
     return (
         found.with_columns(
-            base=nw.lit(baseline.year),
-            age=nw.lit(baseline.year) - nw.col("birth_year") - later,
+            age=nw.col("base") - nw.col("birth_year") - later,
             resident=where_holds(nw.col("municipality").is_in(known)),
         )
-        .with_columns(aged=nw.col("resident") * where_holds(nw.col("age").is_between(youngest, who.age[1])))
-        .with_columns(ready=nw.col("aged") * nw.col("ready"))
-        .with_columns(readiness=nw.col("ready"))
+        .with_columns(
+            aged=nw.col("resident") * where_holds((nw.col("age") >= nw.col("youngest")) & (nw.col("age") <= who.age[1]))
+        )
+        .with_columns(readiness=nw.col("aged") * nw.col("ready"))
         .select(
             "person", "base", "municipality", "birth_year", "birth_month", "age", "sex", "origin", "education",
             "benefit", "resident", age_step="aged", readiness_step="readiness",
         )
     )  # fmt: skip
+
+
+def _with_benefit(sources: Sources, who: Who, baseline: Baseline, codes: Collection[int]) -> Frame:
+    """Who has the benefit at a baseline, whether the referral category is the one asked for, and the age it begins at."""
+    from_match = bridged(who, baseline)
+    weeks = baseline.weeks(who.weeks)
+    quarters = [baseline.quarter] if who.readiness is not None else []
+    column = f"{'match' if from_match else 'visit'}_{baseline.quarter[0]}_{baseline.quarter[1]}"
+    return (
+        sources.benefits(weeks=weeks, quarters=quarters, bridge=from_match)
+        .filter(states.some_week(weeks, codes) == 1)
+        .select(
+            "person",
+            base=nw.lit(baseline.year),
+            home=nw.lit(baseline.home),
+            youngest=nw.lit(max(who.age[0], BRIDGED_FROM_AGE) if from_match else who.age[0]),
+            benefit=nw.lit(1),
+            ready=nw.lit(1) if who.readiness is None else where_holds(nw.col(column) == who.readiness),
+        )
+    )
 
 
 def _counted(sources: Sources, table: Frame, steps: Sequence[str], register: Register) -> tuple[FlowStep, ...]:
@@ -220,24 +242,24 @@ def _with_benefit_years(sources: Sources, baseline: Baseline, chosen: Frame) -> 
     return wide.join(own, on="person", how="inner").select(*ATTRIBUTES, benefit_years=years)
 
 
-def _states(sources: Sources, timing: Timing, table: Frame, measures: Collection[str]) -> Frame:
+def _states(sources: Sources, timing: Timing, everybody: Frame, measures: Collection[str]) -> Frame:
     """The states of the persons at the end of each period."""
     wide = sources.benefits(weeks=states.period_weeks(timing, measures), quarters=[], bridge=False)
     # kept, since every period looks at it
-    wide = sources.engine.keep(wide.join(table.select("person").unique(), on="person", how="semi"), "weeks")
+    wide = sources.engine.keep(wide.join(everybody, on="person", how="semi"), "weeks")
     return sources.engine.keep(states.period_states(wide, sources.layout, timing, measures), "states")
 
 
-def _residence(sources: Sources, timing: Timing, table: Frame) -> Frame:
+def _residence(sources: Sources, timing: Timing, everybody: Frame) -> Frame:
     """Where the persons live at the end of each year that a period needs."""
     years = sorted({timing.home(place) for place in range(len(timing.periods))})
     residence = sources.engine.keep(
         sources.population.filter(nw.col("year").is_in(years))
-        .join(table.select("person").unique(), on="person", how="semi")
+        .join(everybody, on="person", how="semi")
         .select("person", home=nw.col("year"), now=nw.col("municipality"), there=nw.lit(1)),
         "residence",
     )
-    have = sources.engine.collect(residence.select("home").unique()).column("home").to_pylist()
+    have = sources.engine.collect(distinct(residence, "home")).column("home").to_pylist()
     lost = sorted(set(years) - set(have))
     if lost:
         shown = listed([str(each) for each in lost])
@@ -256,7 +278,7 @@ def _moved(timing: Timing, table: Frame, residence: Frame) -> Frame:
     )
     if timing.stock:
         away = away & (nw.col("home") == nw.col("base") + 1)
-    return lived.filter(away).select("person", "base").unique()
+    return distinct(lived.filter(away), "person", "base")
 
 
 def _banded(name: str, limits: Sequence[tuple[int, str]], last: str) -> nw.Expr:

@@ -49,6 +49,7 @@ class Sources:
     education : person, education; None when the spec names no such register
     hours : person, job, year, month, hours_100 (int64), reported, kind ("other" for a code the layout does not know)
     counters : what was odd and set aside, in rows, by name; `assumed` of the layout is not in it
+    held : the weeks that every file of the benefit register holds
     """
 
     population: nw.LazyFrame[Any]
@@ -60,6 +61,7 @@ class Sources:
     counters: Mapping[str, int]
     text_keys: bool
     benefit_parts: tuple[Part, ...]
+    held: frozenset[tuple[int, int]]
 
     def benefits(
         self, weeks: Sequence[tuple[int, int]], quarters: Sequence[tuple[int, int]], bridge: bool = True
@@ -80,19 +82,25 @@ class Sources:
         DataError
             Weeks or quarters that the register does not hold.
         """
-        have = available_weeks(self.benefit_parts, self.layout)
+        problems = self.lacking(weeks, quarters, bridge)
+        if problems:
+            raise DataError(*problems)
+        return tables.benefits(self.benefit_parts, self.layout, self.engine, self.text_keys, weeks, quarters, bridge)
+
+    def lacking(
+        self, weeks: Sequence[tuple[int, int]], quarters: Sequence[tuple[int, int]], bridge: bool = True
+    ) -> list[str]:
+        """What the benefit register does not hold of these weeks and quarters, in words; nothing where it holds them all."""
         problems = []
-        lost = [week for week in weeks if week not in have]
+        lost = [week for week in weeks if week not in self.held]
         if lost:
-            problems.append(_weeks_lost(lost, self.layout, have))
+            problems.append(_weeks_lost(lost, self.layout, self.held))
         unread = [each for each in quarters if not _has_quarter(self.benefit_parts, self.layout, each, bridge)]
         if unread:
             shown = listed([f"{year} Q{quarter}" for year, quarter in sorted(unread)])
             note = "" if bridge else "; with [register.who] bridge = true match groups stand in before 2014"
             problems.append(f"the benefit register holds no referral category for {shown}{note}")
-        if problems:
-            raise DataError(*problems)
-        return tables.benefits(self.benefit_parts, self.layout, self.engine, self.text_keys, weeks, quarters, bridge)
+        return problems
 
 
 def open_sources(
@@ -152,10 +160,9 @@ def open_sources(
         counters={},
         text_keys=text_keys,
         benefit_parts=parts["benefits"],
+        held=available_weeks(parts["benefits"], layout),
     )
-    found, counters = check_rows(
-        sources, parts, register, available_weeks(parts["benefits"], layout), baseline_month(register)
-    )
+    found, counters = check_rows(sources, parts, register, sources.held, baseline_month(register))
     if found:
         raise DataError(*(problem(each.key, each.what) for each in found))
     engine.seal([file.path for each in files.values() for file in each])

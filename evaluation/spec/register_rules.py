@@ -7,6 +7,7 @@ from typing import Any
 
 from evaluation.periods import Period, parse_period
 from evaluation.spec.findings import Finding, value_at
+from evaluation.spec.locate import KeyPath
 
 FIRST_YEAR = 2008
 """Paid hours are registered by month from this year on."""
@@ -20,6 +21,7 @@ def registers(raw: Mapping[str, Any]) -> Iterator[Finding]:
     if isinstance(register, Mapping):
         yield from _years(raw)
         yield from _who(raw)
+        yield from _groups(raw)
 
 
 def _sources(raw: Mapping[str, Any]) -> Iterator[Finding]:
@@ -80,17 +82,61 @@ def _who(raw: Mapping[str, Any]) -> Iterator[Finding]:
         month = _period(value)
         if month is None or month.frequency != "month":
             yield Finding(path, f"'{value}' is not a month; write 2014-12 as \"2014-12\"")
-    age = value_at(raw, ("register", "who", "age"))
-    if isinstance(age, list) and len(age) == 2 and all(_whole(each) for each in age):
-        youngest, oldest = age
-        if oldest < youngest:
-            yield Finding(("register", "who", "age"), f"age ends at {oldest}, below its beginning, {youngest}")
-        elif youngest < 0 or oldest > 120:
-            yield Finding(("register", "who", "age"), f"ages run from 0 to 120, found {youngest} to {oldest}")
+    yield from _age(raw, ("register", "who", "age"))
     measure, also = (value_at(raw, ("register", "outcome", key)) for key in ("measure", "also"))
     for index, each in enumerate(also if isinstance(also, list) else ()):
         if each == (measure or "annual_hours"):
             yield Finding(("register", "outcome", "also", index), f"'{each}' is the measure already; leave it out here")
+
+
+def _age(raw: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
+    age = value_at(raw, path)
+    if isinstance(age, list) and len(age) == 2 and all(_whole(each) for each in age):
+        youngest, oldest = age
+        if oldest < youngest:
+            yield Finding(path, f"age ends at {oldest}, below its beginning, {youngest}")
+        elif youngest < 0 or oldest > 120:
+            yield Finding(path, f"ages run from 0 to 120, found {youngest} to {oldest}")
+
+
+def _groups(raw: Mapping[str, Any]) -> Iterator[Finding]:
+    """Other groups must be others, each once, and be looked at in periods that there are."""
+    listed = value_at(raw, ("register", "negative_group"))
+    paths: list[KeyPath] = [
+        ("register", "negative_group", place) for place in range(len(listed) if isinstance(listed, list) else 0)
+    ]
+    if isinstance(value_at(raw, ("register", "second_group")), Mapping):
+        paths.append(("register", "second_group"))
+    who = value_at(raw, ("register", "who"))
+    own = who if isinstance(who, Mapping) else {}
+    treated = own.get("benefit", "kontanthjælp"), own.get("readiness", "aktivitetsparat")
+    seen: list[tuple[Any, Any, Any]] = []
+    for path in paths:
+        table = value_at(raw, path)
+        if not isinstance(table, Mapping):
+            continue
+        yield from _age(raw, (*path, "age"))
+        group = table.get("benefit"), table.get("readiness"), table.get("age")
+        if group[:2] == treated or (group[0] == treated[0] and group[1] is None):
+            what = "these are the persons of [register.who], or some of them; name another benefit or referral category"
+            yield Finding((*path, "benefit"), what)
+        elif group in seen and path[1] == "negative_group":
+            yield Finding((*path, "benefit"), "these persons are a negative group already; leave one of the two out")
+        seen.append(group)
+        if "until" in table:
+            yield from _until(raw, (*path, "until"))
+
+
+def _until(raw: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
+    period, start = _period(value_at(raw, path)), _period(value_at(raw, ("treatment", "start")))
+    if period is None:
+        yield Finding(path, f"'{value_at(raw, path)}' is not a period; write 2016")
+        return
+    wanted = "quarter" if value_at(raw, ("register", "outcome", "frequency")) == "quarter" else "year"
+    if period.frequency != wanted:
+        yield Finding(path, f"{period} is a {period.frequency}, but the outcome is by {wanted}")
+    elif start is not None and start.frequency == wanted and period < start:
+        yield Finding(path, f"until {period} lies before the start, {start}, so that nothing could be looked at")
 
 
 def _period(value: Any) -> Period | None:

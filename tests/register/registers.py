@@ -37,6 +37,10 @@ class SmallSources:
                 columns[f"{kind}_{year}_{quarter}"] = pa.array(values, pa.string())
         return self._lazy(pa.table(columns))
 
+    def lacking(self, weeks, quarters, bridge=True) -> list[str]:
+        """These registers hold every week and quarter."""
+        return []
+
     def _lazy(self, table: pa.Table):
         if self.engine.name == "pyspark":
             return nw.from_native(self.engine.session.createDataFrame(table))
