@@ -102,11 +102,11 @@ def wanted_series(loaded: LoadedSpec) -> tuple[Wanted, ...]:
     given = loaded.spec.cycle.series
     if isinstance(given, str):
         alone = CycleSeries(path=given)
-        return (_wanted(loaded, alone, Asked(given, ("cycle", "series"), _columns(alone), {}, ("cycle",), {})),)
+        return (_wanted(loaded, alone, Asked(given, ("cycle", "series"), _columns(alone), alone, ("cycle",))),)
     found = []
     for index, table in enumerate(given):
         here = ("cycle", "series", index)
-        asked = Asked(table.path, (*here, "path"), _columns(table), table.where, here, {}, _no_unit(table))
+        asked = Asked(table.path, (*here, "path"), _columns(table), table, here, {}, _no_unit(table))
         found.append(_wanted(loaded, table, asked))
     return tuple(found)
 
@@ -142,7 +142,7 @@ def _flows(loaded: LoadedSpec, prepared: Prepared, remarks: Remarks) -> Flows | 
         table.path,
         _neighbours_place(loaded),
         {"home": table.home, "work": table.work, "time": table.time, "value": table.flow},
-        table.where,
+        table,
         ("cycle", "neighbours"),
         {"value": "flow"},
         ("time", "value"),

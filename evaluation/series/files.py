@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -11,8 +11,9 @@ import numpy as np
 from evaluation.columns import Names, Times, arrow_column, arrow_indices, names, numbers, rows_where, share, times
 from evaluation.errors import did_you_mean, listed
 from evaluation.panel import Array, Indices
-from evaluation.readers import Table, UnreadableError, read_table
+from evaluation.readers import Settings, Table, UnreadableError, read_table
 from evaluation.series.remarks import KeyPath, Remarks
+from evaluation.spec.cycle_tables import Reading
 
 Role: TypeAlias = Literal["unit", "industry", "home", "work", "time", "value"]
 
@@ -42,15 +43,16 @@ _MEANING: Mapping[Role, str] = {
 class Asked:
     """A file and how the spec says to read it: where it stands in the spec, and the columns by role (None: find out).
 
-    `keys` names the spec's key of each role, where that is not the role itself; `optional` roles may be missing.
+    `how` is the table of the spec that says how to read it, `keys` the spec's key of each role, where that is not the role
+    itself; `optional` roles may be missing.
     """
 
     path: str
     place: KeyPath
     columns: Mapping[Role, str | None]
-    where: Mapping[str, Any]
+    how: Reading
     table: KeyPath
-    keys: Mapping[str, str]
+    keys: Mapping[str, str] = field(default_factory=dict)
     optional: tuple[Role, ...] = ()
 
     def key(self, role: Role) -> KeyPath:
@@ -77,7 +79,8 @@ class Long:
 def read_long(asked: Asked, remarks: Remarks) -> Long | None:
     """The rows of a file, None when something is wrong with it (which then is among the remarks)."""
     try:
-        table = read_table(remarks.loaded.folder / asked.path)
+        settings = Settings(decimal=asked.how.decimal, sheet=asked.how.sheet)
+        table = read_table(remarks.loaded.folder / asked.path, settings)
     except UnreadableError as problem:
         remarks.wrong(asked.place, str(problem.problems[0]))
         return None
@@ -85,8 +88,8 @@ def read_long(asked: Asked, remarks: Remarks) -> Long | None:
         remarks.input(file)
     source = table.inputs[0].name if len(table.inputs) == 1 else asked.path.rpartition("/")[2]
     frame = table.frame
-    if asked.where:
-        keep, faults = rows_where(frame, asked.where, source)
+    if asked.how.where:
+        keep, faults = rows_where(frame, asked.how.where, source)
         for column, what, at in faults:
             remarks.wrong((*asked.table, "where", column), what, at)
         if faults:
@@ -95,7 +98,7 @@ def read_long(asked: Asked, remarks: Remarks) -> Long | None:
 
         frame = nw.from_native(frame.to_arrow().take(arrow_indices(np.flatnonzero(keep))), eager_only=True)
     if len(frame) == 0:
-        remarks.wrong(asked.place, f"{source} has no row" + (" that fits `where`" if asked.where else ""))
+        remarks.wrong(asked.place, f"{source} has no row" + (" that fits `where`" if asked.how.where else ""))
         return None
     columns = _columns(frame, asked, source, remarks)
     return None if columns is None else _long(frame, table, columns, asked, source, remarks)
@@ -118,7 +121,7 @@ def _columns(frame: Any, asked: Asked, source: str, remarks: Remarks) -> dict[Ro
     for role, column in asked.columns.items():
         if column is not None:
             continue
-        free = [name for name in present if name not in found.values() and name not in asked.where]
+        free = [name for name in present if name not in found.values() and name not in asked.how.where]
         known = next((name for word in KNOWN_AS[role] for name in free if name.strip().casefold() == word), None)
         if known is None and role == "value" and complete:
             numeric = [name for name in free if frame.get_column(name).dtype.is_numeric()]
@@ -127,7 +130,7 @@ def _columns(frame: Any, asked: Asked, source: str, remarks: Remarks) -> dict[Ro
             found[role] = known
         elif role not in asked.optional:
             key = asked.key(role)[-1]
-            what = f'which column of {source} is {_MEANING[role]}? write {key} = "..."; there are {listed(present, 12)}'
+            what = f'which column of {source} holds {_MEANING[role]}? write {key} = "..."; there are {listed(present, 12)}'
             remarks.wrong(asked.place, what)
             complete = False
     return found if complete else None

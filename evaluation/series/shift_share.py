@@ -106,8 +106,9 @@ def _asked(table: Shares, key: str, roles: Sequence[Role], optional: tuple[Role,
     columns = {"unit": table.unit, "industry": table.industry, "time": table.time, "value": table.value}
     path = getattr(table, key)
     here = ("cycle", "shares")
-    where = table.where if key != "growth" else {}
-    return Asked(path, (*here, key), {role: columns[role] for role in roles}, where, here, {}, optional)
+    # the growth of the nation has other columns than the shares, so what chooses rows of one cannot choose those of the other
+    how = table if key != "growth" else table.model_copy(update={"where": {}})
+    return Asked(path, (*here, key), {role: columns[role] for role in roles}, how, here, {}, optional)
 
 
 # ---------------------------------------------------------------------- levels, which give shares and growth
@@ -233,7 +234,8 @@ def _read_shares(
         first = around.panel.periods[min(around.panel.starts)]
         at = long.time.periods.index(base) if base in long.time.periods else 0
         if base not in long.time.periods and (len(long.time.periods) > 1 or table.base is not None):
-            spans = f"{long.time.periods[0]} to {long.time.periods[-1]}"
+            first_last = (long.time.periods[0].label, long.time.periods[-1].label)
+            spans = " to ".join(dict.fromkeys(first_last))
             remarks.wrong(asked.place, f"{long.source} has no shares for the base, {base}; it holds {spans}")
             return None
         if long.time.periods[at].frequency == first.frequency and long.time.periods[at] >= first:

@@ -92,7 +92,7 @@ def _policy_share(table: Policy, index: int, around: Around, remarks: Remarks) -
     """(units,) between 0 and 1, the mean over the periods of the file."""
     here: KeyPath = ("cycle", "policy", index)
     columns: dict[Role, str | None] = {"unit": table.unit, "time": table.time, "value": table.value}
-    asked = Asked(table.path, (*here, "path"), columns, table.where, here, {}, ("time",))
+    asked = Asked(table.path, (*here, "path"), columns, table, here, {}, ("time",))
     long = read_long(asked, remarks)
     roles: tuple[Role, ...] = ("unit",) if long is None or long.time is None else ("unit", "time")
     cells = None if long is None else grid(long, roles, asked, remarks)
@@ -185,7 +185,7 @@ def _from_file(
             return None
         until = periods.index(last)
     columns: dict[Role, str | None] = {"unit": table.unit, "time": table.time, "value": table.outcome}
-    asked = Asked(table.path, (*here, "path"), columns, table.where, here, {"value": "outcome"})
+    asked = Asked(table.path, (*here, "path"), columns, table, here, {"value": "outcome"})
     values = _outcome(asked, periods[: None if until is None else until + 1], around, remarks)
     if values is None:
         return None
@@ -201,7 +201,7 @@ def second_group(table: SecondGroup | None, around: Around, remarks: Remarks) ->
         return None
     here: KeyPath = ("cycle", "second_group")
     columns: dict[Role, str | None] = {"unit": table.unit, "time": table.time, "value": table.outcome}
-    asked = Asked(table.path, (*here, "path"), columns, table.where, here, {"value": "outcome"})
+    asked = Asked(table.path, (*here, "path"), columns, table, here, {"value": "outcome"})
     values = _outcome(asked, around.panel.periods, around, remarks)
     return None if values is None else replace(around.panel, outcome=values, size=None, noise=None)
 

@@ -12,7 +12,17 @@ Level: TypeAlias = Literal["municipality", "landsdel", "region", "nation"]
 FilterName: TypeAlias = Literal["none", "hp", "hamilton", "baxter_king", "christiano_fitzgerald"]
 
 
-class CycleSeries(Table):
+class Reading(Table):
+    """How a file beside the panel is read, where that is not found out."""
+
+    where: Where = Field(default_factory=dict, description="keep only rows in which these columns hold these values")
+    decimal: Literal[".", ","] | None = Field(
+        default=None, description="the file's decimal mark, where it is not found out rightly"
+    )
+    sheet: StrictStr | None = Field(default=None, description="the sheet of an Excel workbook (default: the first)")
+
+
+class CycleSeries(Reading):
     """One outside series of the business cycle."""
 
     path: StrictStr = Field(description="the file of the series, relative to the spec")
@@ -24,7 +34,6 @@ class CycleSeries(Table):
     unit: StrictStr | None = Field(default=None, description="the column of the area (default: found out)")
     time: StrictStr | None = Field(default=None, description="the column of the period (default: found out)")
     value: StrictStr | None = Field(default=None, description="the column of the values (default: found out)")
-    where: Where = Field(default_factory=dict, description="keep only rows in which these columns hold these values")
     level: Level | None = Field(
         default=None,
         description="the level of its areas; a coarser one is given to every unit in it (default: that of the panel's units)",
@@ -37,7 +46,7 @@ class CycleSeries(Table):
     )
 
 
-class Neighbours(Table):
+class Neighbours(Reading):
     """Who is whose neighbour, by how many commute."""
 
     path: StrictStr = Field(
@@ -47,7 +56,6 @@ class Neighbours(Table):
     work: StrictStr | None = Field(default=None, description="the column of the workplace (default: found out)")
     flow: StrictStr | None = Field(default=None, description="the column of how many commute (default: found out)")
     time: StrictStr | None = Field(default=None, description="the column of the period (default: found out)")
-    where: Where = Field(default_factory=dict, description="keep only rows in which these columns hold these values")
 
 
 class Rings(Table):
@@ -59,7 +67,7 @@ class Rings(Table):
     )
 
 
-class Shares(Table):
+class Shares(Reading):
     """Local demand as the industries of the place predict it: their shares before, and how each grew elsewhere."""
 
     employment: StrictStr | None = Field(
@@ -79,10 +87,9 @@ class Shares(Table):
     industry: StrictStr | None = Field(default=None, description="the column of the industry (default: found out)")
     time: StrictStr | None = Field(default=None, description="the column of the period (default: found out)")
     value: StrictStr | None = Field(default=None, description="the column of the values (default: found out)")
-    where: Where = Field(default_factory=dict, description="keep only rows in which these columns hold these values")
 
 
-class Policy(Table):
+class Policy(Reading):
     """A reform that hit the units unequally."""
 
     name: StrictStr = Field(description="what it is called, in lower case")
@@ -94,10 +101,9 @@ class Policy(Table):
         default=None, description="the column of the period, averaged over (default: found out)"
     )
     value: StrictStr | None = Field(default=None, description="the column of the share (default: found out)")
-    where: Where = Field(default_factory=dict, description="keep only rows in which these columns hold these values")
 
 
-class NegativeControlTable(Table):
+class NegativeControlTable(Reading):
     """An outcome that the programme cannot have moved."""
 
     name: StrictStr = Field(description="what it is called, in lower case")
@@ -107,7 +113,6 @@ class NegativeControlTable(Table):
     outcome: StrictStr | None = Field(default=None, description="the column of its values (default: found out)")
     unit: StrictStr | None = Field(default=None, description="the column of the area (default: found out)")
     time: StrictStr | None = Field(default=None, description="the column of the period (default: found out)")
-    where: Where = Field(default_factory=dict, description="keep only rows in which these columns hold these values")
     until: PeriodText | None = Field(
         default=None, description="the last period in which the programme cannot have moved it (default: all)"
     )
@@ -120,14 +125,13 @@ class Group(Table):
     units: tuple[StrictStr, ...] = Field(description="the controls in it")
 
 
-class SecondGroup(Table):
+class SecondGroup(Reading):
     """The same outcome for persons in the same units whom the programme did not reach, for a triple difference."""
 
     path: StrictStr = Field(description="the file of the outcome by unit and period")
     outcome: StrictStr | None = Field(default=None, description="the column of the outcome (default: found out)")
     unit: StrictStr | None = Field(default=None, description="the column of the area (default: found out)")
     time: StrictStr | None = Field(default=None, description="the column of the period (default: found out)")
-    where: Where = Field(default_factory=dict, description="keep only rows in which these columns hold these values")
 
 
 class CycleTable(OpenTable):
