@@ -138,14 +138,25 @@ def hold_out(panel: Panel, columns: Sequence[int]) -> Panel:
 def backcast(study: Study, pipeline: Pipeline, fall: Downturn) -> Backcast:
     """The downturn predicted by a pipeline, for the treated unit and for every control in its place.
 
+    Controls that are not observed throughout the downturn are left out.
+
     Raises
     ------
     EstimationError
-        The pipeline cannot be fitted on the periods that are left, or there are too few controls.
+        The pipeline cannot be fitted on the periods that are left, there are too few controls, or the treated unit is not
+        observed in the downturn.
     """
     held = hold_out(study.panel, fall.columns)
     fit = pipeline(held)
-    placebos = placebo_fits(pipeline, held, study.rng(f"backcast/{pipeline.method.name}"))
+    if not np.isfinite(_rmse(fit)):
+        raise EstimationError("backcast: the treated unit is not observed throughout the downturn")
+    found = placebo_fits(pipeline, held, study.rng(f"backcast/{pipeline.method.name}"))
+    seen = [place for place, each in enumerate(found.fits) if np.isfinite(_rmse(each))]
+    placebos = dataclasses.replace(
+        found,
+        assignments=tuple(found.assignments[place] for place in seen),
+        fits=tuple(found.fits[place] for place in seen),
+    )
     rmse = np.array([_rmse(each) for each in placebos.fits])
     names = tuple(" + ".join(held.units[row] for row in rows) for rows in placebos.assignments)
     return Backcast(fit, _rmse(fit), names, _comparable(pipeline, held, fit, placebos, rmse, study.level))
