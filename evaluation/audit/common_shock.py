@@ -52,10 +52,11 @@ def check(study: Study) -> CheckResult:
     """Add a made-up common shock to the untreated units, let those most like the treated one stand in for it, and refit.
 
     The shock is s_t × λ_i. s_t is the path of the units' mean outcome, so that it swings as this outcome swings, before the
-    start too; its change from before the start to the window is the size of the shock. λ_i = 1 + 0.24 (ρ z_i + √(1−ρ²) e_i)
-    with e_i standard normal. Kinds: "independent" (ρ = 0); "size", where z is the standardised log size, and "region", where
-    it is the standardised level of the unit's region before the start (ρ = 0.5), as far as the panel knows these. Draws come
-    in pairs with opposite e, which cancels the noise of drawing in everything that is linear.
+    start too; the size of the shock is its change from before the start (with the headline's weights of those periods, where
+    it has some) to the window. λ_i = 1 + 0.24 (ρ z_i + √(1−ρ²) e_i) with e_i standard normal. Kinds: "independent" (ρ = 0);
+    "size", where z is the standardised log size, and "region", where it is the standardised level of the unit's region before
+    the start (ρ = 0.5), as far as the panel knows these. Draws come in pairs with opposite e, which cancels the noise of
+    drawing in everything that is linear.
 
     A rank test over *all* units rejects 5 % by construction, whatever was added. So only the twenty never-treated units
     nearest to the treated one stand in for it, in log size, or in mean outcome before the start where sizes are unknown; the
@@ -86,7 +87,7 @@ def check(study: Study) -> CheckResult:
     if controls < FEWEST:
         return CheckResult("common_shock", "not_run", reason="few_controls", facts={"count": controls})
     path = national_path(panel)
-    shock = change_to_window(panel, path)
+    shock = change_to_window(panel, path, study.headline.time_weights)
     if not abs(shock) > NO_SHOCK * float(np.ptp(path)):
         return CheckResult("common_shock", "not_run", reason="no_cycle")
     try:

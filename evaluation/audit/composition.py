@@ -7,7 +7,9 @@ import tomllib
 
 from evaluation import disclosure
 from evaluation.audit import thresholds
+from evaluation.audit.others import over_periods_of, with_series_of
 from evaluation.errors import EstimationError
+from evaluation.panel import Panel
 from evaluation.result import CheckResult, Population, Value
 from evaluation.spec.model import DisclosureTable
 from evaluation.study import Study
@@ -19,7 +21,8 @@ def check(study: Study) -> CheckResult:
     The headline follows those who were in the group at baseline, so its outcome drifts as they leave for work, pension or
     another municipality; the stock does not, but the programme may change who belongs to it. Where both tell the same, the
     choice does not matter. `context.variants` gives the panels: "stock", and where it is there "stock_reweighted", the stock
-    weighted to the mix at baseline. Both are refitted by the headline's pipeline.
+    weighted to the mix at baseline. Both are refitted by the headline's pipeline, with the headline's cycle series; and where
+    the stock has fewer periods, so is the cohort, over those periods, so that like is compared with like.
 
     Counts of persons are put under the spec's disclosure rules before anything is made of them.
 
@@ -28,10 +31,11 @@ def check(study: Study) -> CheckResult:
     CheckResult
         `value` is |stock − cohort| in placebo standard deviations. Without a stock the check is `not_run` (`no_stock`), but
         whom the cohort lost is still in `facts` and `series`; a ready panel knows no persons (`no_registers`).
-        `facts`: effects of `cohort`, `stock` and `reweighted`, in the outcome's unit; `exits_treated` and `exits_controls`,
-        persons in the states of `series` at the end of the last period (who is in two of them counts twice), and
-        `share_treated` and `share_controls`, the same by the persons at baseline. `series`: `states`, and for each of them
-        the persons at the end of each of `periods` among the `treated` and the `controls`. None: too few to be shown.
+        `facts`: effects of `cohort` (over the stock's periods), `stock` and `reweighted`, in the outcome's unit;
+        `exits_treated` and `exits_controls`, persons in the states of `series` at the end of the last period (who is in two
+        of them counts twice), and `share_treated` and `share_controls`, the same by the persons at baseline. `series`:
+        `states`, and for each of them the persons at the end of each of `periods` among the `treated` and the `controls`.
+        None: too few to be shown.
     """
     stock = study.context.variants.get("stock")
     if study.population is None and stock is None:
@@ -49,13 +53,18 @@ def check(study: Study) -> CheckResult:
         }
     if stock is None:
         return CheckResult("composition", "not_run", reason="no_stock", facts=known, series=series)
-    effect = _effect(study, "stock")
-    if effect is None:
+    cohort: float | None = study.headline.effect
+    if stock.periods != study.panel.periods:
+        cohort = _effect(study, over_periods_of(study.panel, stock))
+    effect = _effect(study, stock)
+    if effect is None or cohort is None:
         return CheckResult("composition", "not_run", reason="not_computable", facts=known, series=series)
-    known |= {"stock": effect, "reweighted": _effect(study, "stock_reweighted")}
+    reweighted = study.context.variants.get("stock_reweighted")
+    known |= {"cohort": cohort, "stock": effect}
+    known |= {"reweighted": None if reweighted is None else _effect(study, reweighted)}
     if study.spread is None or study.spread <= 0:
         return CheckResult("composition", "not_run", reason="no_placebos", facts=known, series=series)
-    change = abs(effect - study.headline.effect) / study.spread
+    change = abs(effect - cohort) / study.spread
     return CheckResult(
         "composition",
         thresholds.status("composition", change),
@@ -66,13 +75,10 @@ def check(study: Study) -> CheckResult:
     )
 
 
-def _effect(study: Study, name: str) -> float | None:
-    """The effect in another population, None where there is none or it cannot be computed."""
-    panel = study.context.variants.get(name)
-    if panel is None:
-        return None
+def _effect(study: Study, panel: Panel) -> float | None:
+    """The effect in another population, None where it cannot be computed."""
     try:
-        effect = study.pipeline(panel).att
+        effect = study.pipeline(with_series_of(panel, study.panel)).att
     except EstimationError:
         return None
     return effect if math.isfinite(effect) else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from evaluation.cycle.loadings import leave_own_out
@@ -21,6 +23,13 @@ def national_path(panel: Panel) -> Array:
     return np.asarray(path - path[: panel.starts[0]].mean())
 
 
-def change_to_window(panel: Panel, path: Array) -> float:
-    """How far a (periods,) path moved from its mean before the first start to the window, weighted as the headline is."""
-    return float(target_weights(panel).periods @ (path - path[: panel.starts[0]].mean()))
+def change_to_window(panel: Panel, path: Array, weights: Mapping[str, float] | None = None) -> float:
+    """How far a (periods,) path moved from before the first start to the window, weighted as the headline is.
+
+    `weights` are an estimate's weights of the periods before the start, by label, summing to 1; without any these count alike.
+    """
+    start = panel.starts[0]
+    before = np.full(start, 1.0 / start)
+    if weights:
+        before = np.array([weights.get(period.label, 0.0) for period in panel.periods[:start]])
+    return float(target_weights(panel).periods @ path - before @ path[:start])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evaluation.audit import thresholds
+from evaluation.audit.others import with_series_of
 from evaluation.context import NegativeControl
 from evaluation.contracts import Pipeline
 from evaluation.errors import EstimationError
@@ -36,9 +37,9 @@ def check(study: Study) -> CheckResult:
     one outcome this is its own p-value. Inference without placebos has no such ranks: there the smallest p-value is
     multiplied by the number of outcomes.
 
-    An outcome's panel may lack what the headline's adjustment needs (a local series, say): then it is only compared, and
-    `series["adjusts"]` says so; where it lacks the sizes that the inference needs, plain placebos are used. Periods after a
-    control's `until` are left out.
+    The headline's cycle series serve where a panel has none. It may still lack what the headline's adjustment needs, or be one
+    of those series itself: then it is only compared, and `series["adjusts"]` says so. Where it lacks the sizes that the
+    inference needs, plain placebos are used. Periods after a control's `until` are left out.
 
     Returns
     -------
@@ -127,7 +128,7 @@ def _estimated(study: Study, control: NegativeControl) -> _Found:
     EstimationError
         No period is left to look at, the outcome does not vary, or nothing can be computed.
     """
-    panel = _looked_at(control)
+    panel = with_series_of(_looked_at(control), study.panel)
     plain = make_pipeline("did", "none", {})
     compared = replace(
         study.pipeline, adjustment=plain.adjustment, adjustment_options=plain.adjustment_options

@@ -116,7 +116,7 @@ def check(study: Study) -> CheckResult:
     Returns
     -------
     CheckResult
-        `value` is the largest change of the effect in placebo standard deviations. `facts`: `count` of reforms, the `full`
+        `value` is the largest change of the effect in placebo standard deviations. `facts`: `count` of reforms taken out, the `full`
         effect, and names `left_out`. `series`: one row for each reform, and one ("together") for all where there are several;
         coefficients are per unit of share, in the outcome's unit.
     """
@@ -134,7 +134,8 @@ def check(study: Study) -> CheckResult:
             left_out.append(policy.name)
     if not rows:
         return CheckResult("policy_shocks", "not_run", reason="not_computable", facts={"left_out": list(left_out)})
-    if len(rows) > 1:
+    count = len(rows)
+    if count > 1:
         usable = [policy for policy in policies if policy.name not in left_out]
         try:
             rows.append(_row(study, usable, "together", TOGETHER))
@@ -147,7 +148,7 @@ def check(study: Study) -> CheckResult:
         thresholds.status("policy_shocks", value),
         value=value,
         threshold=thresholds.threshold("policy_shocks"),
-        facts={"count": len(policies), "full": study.headline.effect, "left_out": list(left_out)},
+        facts={"count": count, "full": study.headline.effect, "left_out": list(left_out)},
         series={
             "names": [row.name for row in rows],
             "labels_da": [_in("da", row) for row in rows],

@@ -144,3 +144,13 @@ def test_says_why_it_did_not_run():
     still[29] = 1.0
     flat = make_panel(still, {0: 8})
     assert common_shock.check(replace(studied(plain()), panel=flat)).reason == "no_cycle"
+
+
+def test_the_shock_is_seen_as_the_headline_compares_periods():
+    """Synthetic DiD weights periods before the start; did counts them alike."""
+    panel = plain()
+    others = panel.outcome[1:].mean(axis=0)
+    made = studied(panel, "synthetic_did")
+    before = sum(weight * others[int(label) - 2001] for label, weight in made.headline.time_weights.items())
+    # weights below 1e-6 are not listed in an estimate
+    assert common_shock.check(made).facts["shock"] == pytest.approx(others[8:].mean() - before, abs=1e-4)

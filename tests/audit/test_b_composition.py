@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from evaluation.audit import composition
+from evaluation.audit.others import with_series_of
 from evaluation.context import Context
 from evaluation.result import Population
-from tests.audit.b_studies import plain, studied
+from tests.audit.b_studies import noise, plain, studied
 
 PEOPLE = Population(
     design="cohort",
@@ -90,3 +91,36 @@ def test_a_stock_that_cannot_be_estimated():
     broken = made.panel.assign({})  # nobody is treated in it
     found = composition.check(replace(made, context=Context(variants={"stock": broken})))
     assert found.reason == "not_computable"
+
+
+def test_a_stock_with_fewer_periods_is_compared_over_those():
+    """The first year of a stock is lost; the cohort is then estimated without it too."""
+    made = studied(plain(effect=1.0))
+    later = made.panel.keep_periods(1, 11)
+    found = composition.check(replace(made, context=Context(variants={"stock": later})))
+    assert found.value == pytest.approx(0.0, abs=1e-9)
+    assert found.facts["cohort"] == pytest.approx(studied(later).headline.effect)
+    assert found.facts["cohort"] != made.headline.effect
+
+
+def test_the_headlines_series_serve_the_stock_too():
+    """By unit and period, not by position: the stock's units are in another order and begin later."""
+    demand = noise(4, 40, 12).cumsum(axis=1)
+    panel = plain(effect=1.0, cycle={"demand": demand, "demand|nation": demand.mean(axis=0)})
+    made = studied(panel, adjust="local_series")
+    order = [0, *range(39, 0, -1)]
+    stock = replace(panel.keep_units(order).keep_periods(2, 11), cycle={})
+    found = composition.check(replace(made, context=Context(variants={"stock": stock})))
+    assert found.value == pytest.approx(0.0, abs=1e-9)
+    again = with_series_of(stock, panel)
+    assert again.cycle["demand"].tolist() == demand[order][:, 2:].tolist()
+    assert again.cycle["demand|nation"].tolist() == demand.mean(axis=0)[2:].tolist()
+
+
+def test_series_of_other_places_or_times_are_not_borrowed():
+    panel = plain(cycle={"demand": noise(4, 40, 12)})
+    elsewhere = replace(plain(), units=tuple(f"elsewhere {row}" for row in range(40)))
+    assert not with_series_of(elsewhere, panel).cycle
+    assert not with_series_of(plain(), panel.keep_periods(0, 10)).cycle
+    own = plain(cycle={"other": noise(5, 40, 12)})
+    assert with_series_of(own, panel) is own

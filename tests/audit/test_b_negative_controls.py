@@ -82,12 +82,13 @@ def test_only_units_that_are_placebos_everywhere_count():
     assert found.facts["units"] == 19
 
 
-def test_an_outcome_without_the_series_is_only_compared_and_says_so():
+def test_the_headlines_series_serve_every_outcome_that_is_not_such_a_series():
+    """An outcome with other periods cannot borrow the series: it is only compared, and says so."""
     series = {"demand": np.cumsum(noise(11, 1, 12))}
     panel = make_panel(cyclical(1), {0: 8}, cycle=series)
     base = studied(panel, adjust="sensitivity", adjust_options={"series": "demand"})
-    with_it = NegativeControl("with", {"en": "with"}, make_panel(noise(12, 40, 12), {0: 8}, cycle=series))
-    found = checked(with_it, control("without", noise(13, 40, 12)), base=base)
+    longer = NegativeControl("longer", {"en": "longer"}, make_panel(noise(12, 40, 13), {0: 8}))
+    found = checked(control("alike", noise(13, 40, 12)), longer, base=base)
     assert found.series["adjusts"] == ["sensitivity", "none"]
 
 
