@@ -346,7 +346,9 @@ def unit_noise(panel: Panel, used: Mask) -> Array | None:
         return np.asarray(np.nanmean(noise, axis=1))
     if panel.size is None:
         return None
-    return np.asarray(np.nanmean(1.0 / np.maximum(panel.size[:, used], 1.0), axis=1))
+    shares = 1.0 / np.maximum(panel.size[:, used], 1.0)
+    noise = shares.mean(axis=1)
+    return np.asarray(noise if np.isfinite(noise).all() else np.nanmean(shares, axis=1))
 
 
 def variance_function(design: Array, squares: Array) -> tuple[float, float]:

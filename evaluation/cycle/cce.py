@@ -57,7 +57,7 @@ def remove(panel: Panel, options: Options) -> Removal:
 
     References
     ----------
-    Pesaran (2006), Econometrica 74(4), eq. (16): averages over the units in place of the factors, with heterogeneous loadings.
+    Pesaran (2006), Econometrica 74(4), section 3: averages over the units in place of the factors, with heterogeneous loadings.
     """
     chosen = options.series or tuple(name for name in series_names(panel) if panel.cycle[name].ndim == 2)
     names = ("outcome", *chosen)

@@ -55,7 +55,7 @@ def remove(panel: Panel, options: Options) -> Removal:
 
     References
     ----------
-    Xu (2017), Political Analysis 25(1), eqs. (4)-(7), without covariates; the number of factors: Ahn & Horenstein (2013),
+    Xu (2017), Political Analysis 25(1), section 3, steps 1-3, without covariates; the number of factors: Ahn & Horenstein (2013),
     Econometrica 81(3), eigenvalue ratio with the mock eigenvalue that allows for none.
     """
     enough_periods(panel, "factors")

@@ -93,7 +93,7 @@ def leave_own_out(panel: Panel, values: Array) -> Array:
     seen = np.isfinite(values) & never[:, None]
     filled = np.where(seen, values, 0.0)
     count = seen.sum(axis=0) - seen
-    if (count == 0).any():
+    if not count.all():
         gaps = [panel.periods[column].label for column in np.flatnonzero((count == 0).any(axis=0))]
         raise EstimationError(
             f"in {listed(gaps)} no other never-treated unit is observed, so there is no mean to compare with"
@@ -152,24 +152,26 @@ def loadings(values: Array, regressor: Array, cells: Mask) -> Loadings:
     EstimationError
         The regressor does not move, for no unit that has periods enough.
     """
-    seen = cells & np.isfinite(values) & np.isfinite(regressor)
+    last = int(cells.any(axis=0).sum())  # the cells are those up to some period
+    values, regressor = values[:, :last], regressor[:, :last]
+    seen = cells[:, :last] & np.isfinite(values) & np.isfinite(regressor)
     count = seen.sum(axis=1)
     enough = count >= FEWEST_PERIODS
     per_unit = np.maximum(count, 1)[:, None]
     x, y = np.where(seen, regressor, 0.0), np.where(seen, values, 0.0)
-    squares = (x * x).sum(axis=1)
+    squares = np.einsum("ut,ut->u", x, x)
     x = np.where(seen, x - x.sum(axis=1, keepdims=True) / per_unit, 0.0)
     y = np.where(seen, y - y.sum(axis=1, keepdims=True) / per_unit, 0.0)
-    spread = (x * x).sum(axis=1)
+    spread = np.einsum("ut,ut->u", x, x)
     known = enough & (spread > FLAT * squares)
     if enough.any() and not known.any():
         raise EstimationError(
             "the national movement is constant before the start, so nobody's reaction to it can be learnt"
         )
     divisor = np.where(known, spread, np.nan)
-    slope = (x * y).sum(axis=1) / divisor
+    slope = np.einsum("ut,ut->u", x, y) / divisor
     rest = y - np.where(known, slope, 0.0)[:, None] * x
-    variance = (rest * rest).sum(axis=1) / np.where(known, count - 2.0, np.nan)
+    variance = np.einsum("ut,ut->u", rest, rest) / np.where(known, count - 2.0, np.nan)
     return Loadings(slope, np.sqrt(variance / divisor), divisor, variance, known)
 
 
@@ -225,6 +227,8 @@ def _moments(slopes: Array, squared: Array) -> tuple[float, float]:
 
 
 def from_before(panel: Panel, amount: Array) -> Array:
-    """The (units, periods) amount measured from each unit's mean over the periods before the first start."""
+    """The (..., units, periods) amount measured from each unit's mean over the periods before the first start."""
     before = first_start(panel)
-    return np.asarray(amount - amount[:, :before].mean(axis=1, keepdims=True)) if before else amount
+    if not before:
+        return amount
+    return np.asarray(amount - amount[..., :before].sum(axis=-1, keepdims=True) / before)

@@ -94,7 +94,7 @@ def remove(panel: Panel, options: Options) -> Removal:
     parts = _parts(panel, name, own, values, options)
     titles = tuple(_title(name, options.use, part) for part in parts.names)
     found = pooled_slopes(panel, parts.series, titles, "local_series", parts.within)
-    regressors = np.array([from_before(panel, part) for part in parts.series])
+    regressors = from_before(panel, parts.series)
     terms: dict[str, Term] = {"series": name, "use": options.use, "slopes": ", ".join(parts.names)}
     for part in ("local", "national"):
         at = parts.names.index(part) if part in parts.names else None

@@ -90,13 +90,11 @@ def within_never_treated(panel: Panel, regressors: Array, adjustment: str) -> Wi
     EstimationError
         Fewer than three never-treated units are observed twice.
     """
-    rows = np.flatnonzero(~panel.treated)
+    # a unit seen once tells nothing beyond its own effect
+    rows = np.flatnonzero(~panel.treated & (np.isfinite(panel.outcome).sum(axis=1) > 1))
     outcome = panel.outcome[rows]
     seen = np.isfinite(outcome)
-    if not seen.all():
-        # a unit seen once tells nothing beyond its own effect
-        seen &= (seen.sum(axis=1) > 1)[:, None]
-    if seen.any(axis=1).sum() < 3:
+    if rows.size < 3:
         raise EstimationError(f"{adjustment}: fewer than three never-treated units to learn a slope from")
     raw = np.empty((1 + len(regressors), *seen.shape))
     raw[0], raw[1:] = np.where(seen, outcome, 0.0), regressors[:, rows]
@@ -140,10 +138,8 @@ def pooled_slopes(
     constant = falling = float("nan")
     inverse, coefficients, residuals = _solve(within, weight)
     if noise is not None:
-        count = seen.sum(axis=1)
-        used = count > 0
         design = np.column_stack([np.ones(rows.size), noise[rows]])
-        constant, falling = variance_function(design[used], (residuals[used] ** 2).sum(axis=1) / count[used])
+        constant, falling = variance_function(design, (residuals**2).sum(axis=1) / seen.sum(axis=1))
         fitted = design @ np.array([constant, falling])
         if (fitted > 0.0).all():
             weight = fitted.mean() / fitted
@@ -151,14 +147,16 @@ def pooled_slopes(
             inverse, coefficients, residuals = _solve(within, weight)
     influence = inverse @ (within[1:] * (residuals * weight[:, None])).sum(axis=2)
     assert panel.cluster is not None  # set by Panel itself
-    grouped = by_cluster(influence, panel.cluster[rows])
+    clusters = panel.cluster[rows]
+    # units in the order of their own clusters need no sums
+    grouped = influence if (clusters[1:] > clusters[:-1]).all() else by_cluster(influence, clusters)
     n_cells, groups = int(seen.sum()), grouped.shape[1]
     lost = len(names) + int(seen.any(axis=0).sum())
     if groups < 2 or n_cells <= lost:
         raise EstimationError(f"{adjustment}: too few never-treated units for the uncertainty of a slope")
     factor = groups / (groups - 1) * (n_cells - 1) / (n_cells - lost)
     covariance = factor * grouped @ grouped.T
-    return Slopes(coefficients, covariance, n_cells, int(seen.any(axis=1).sum()), constant, falling)
+    return Slopes(coefficients, covariance, n_cells, rows.size, constant, falling)
 
 
 def refuse_the_outcome(found: Within, layer: int, name: str, adjustment: str) -> None:
@@ -182,7 +180,8 @@ def _solve(within: Array, weight: Array) -> tuple[Array, Array, Array]:
 def _look(found: Within, names: tuple[str, ...], adjustment: str) -> None:
     """Refuse, in words, what cannot give a slope."""
     squares = found.squares[1:]
-    whole = np.einsum("kut,kut->k", found.raw[1:], found.raw[1:] * found.seen)
+    shown = found.raw[1:] if found.seen.all() else found.raw[1:] * found.seen
+    whole = np.einsum("kut,kut->k", shown, shown)
     for name, left, before in zip(names, squares, whole, strict=True):
         if left <= NOTHING_LEFT * before:
             raise EstimationError(

@@ -102,6 +102,18 @@ def test_pooled_slopes_equal_least_squares_with_dummies(seed, holes, sizes):
     close(ours.covariance, covariance)
 
 
+def test_a_unit_seen_once_has_no_part_in_a_slope():
+    panel = world(1)
+    outcome = panel.outcome.copy()
+    outcome[5, 1:], outcome[8] = np.nan, np.nan
+    series = np.random.default_rng(0).normal(0, 1, (1, 14, 14))
+    ours = pooled_slopes(panel.with_outcome(outcome), series, ("one",), "test")
+    kept = panel.keep_units([row for row in range(14) if row not in (5, 8)])
+    without = pooled_slopes(kept, np.delete(series, [5, 8], axis=1), ("one",), "test")
+    close((ours.coefficients[0], ours.std_errors[0]), (without.coefficients[0], without.std_errors[0]))
+    assert (ours.n_units, ours.n_cells) == (11, 11 * 14)
+
+
 def test_pooled_slopes_equal_the_regression_of_the_estimators():
     """Complete and incomplete data of the never-treated, units alike: other code, the same coefficients."""
     for holes in (False, True):
