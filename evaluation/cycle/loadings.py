@@ -152,7 +152,7 @@ def loadings(values: Array, regressor: Array, cells: Mask) -> Loadings:
     EstimationError
         The regressor does not move, for no unit that has periods enough.
     """
-    last = int(cells.any(axis=0).sum())  # the cells are those up to some period
+    last = int(np.flatnonzero(cells.any(axis=0)).max(initial=-1)) + 1  # later periods need no work
     values, regressor = values[:, :last], regressor[:, :last]
     seen = cells[:, :last] & np.isfinite(values) & np.isfinite(regressor)
     count = seen.sum(axis=1)

@@ -203,6 +203,17 @@ def test_pre_periods_are_those_before_each_treated_units_own_start_and_before_th
     assert cells_before(panel).sum(axis=1).tolist() == [4, 4, 7, 4, 4]
 
 
+def test_loadings_rest_on_the_cells_given_wherever_they_lie():
+    rng = np.random.default_rng(3)
+    values, regressor = walk(rng, 5, 10), walk(rng, 5, 10)
+    cells = np.zeros((5, 10), dtype=bool)
+    cells[:, [2, 3, 6, 7, 9]] = True
+    found = loadings(values, regressor, cells)
+    picked = loadings(values[:, [2, 3, 6, 7, 9]], regressor[:, [2, 3, 6, 7, 9]], np.ones((5, 5), dtype=bool))
+    np.testing.assert_allclose(found.slope, picked.slope, atol=1e-12)
+    assert not loadings(values, regressor, np.zeros((5, 10), dtype=bool)).known.any()
+
+
 def test_a_control_seen_too_rarely_before_the_start_is_left_out_and_named():
     panel = make_panel(walk(np.random.default_rng(1), 8, PERIODS) + 50, {3: START})
     outcome = panel.outcome.copy()
