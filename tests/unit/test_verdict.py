@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from evaluation.result import CheckResult, Estimate, Note
+from evaluation.result import CheckResult, Estimate, LadderRung, Note
 from evaluation.verdict import judge
 
 BASE = Estimate(
@@ -64,3 +64,36 @@ def test_nothing_is_drawn_from_an_interval_that_is_not_valid():
 
 def test_clusters_count_as_one_treated_each():
     assert judge(replace(BASE, n_treated=30, details={"treated_clusters": 2}), (), ()).possible == 3
+
+
+def rung(effect=2.0, lower=1.0, upper=3.0, p_value=0.01, **more):
+    return LadderRung(more.pop("adjust", "sensitivity"), effect, lower, upper, p_value, 0.0, **more)
+
+
+def codes(*ladder, headline=BASE):
+    return [note.code for note in judge(headline, (), (), (), ladder).reasons]
+
+
+def test_the_cycle_decides_where_another_believable_way_turns_the_sign():
+    against = rung(-1.0, -2.0, -0.1, 0.09)
+    assert "cycle_decides" in codes(against)
+    assert judge(BASE, (), (), (), (against,)).level == 2
+    assert judge(BASE, (), (), (), (against, against)).level == 2  # once, however many
+    assert "cycle_decides" not in codes(replace(against, p_value=0.10))
+    assert "cycle_decides" not in codes(replace(against, status="comparison"))
+    assert "cycle_decides" not in codes(replace(against, p_value=None))
+
+
+def test_the_cycle_decides_where_the_recommended_way_cannot_tell_the_claimed_effect_from_zero():
+    doubt = rung(0.5, -0.2, 1.2, 0.2, recommended=True)
+    assert "cycle_decides" in codes(doubt)
+    assert "cycle_decides" in codes(replace(doubt, lower=None, upper=None))
+    assert "cycle_decides" not in codes(replace(doubt, lower=0.1))
+    assert "cycle_decides" not in codes(replace(doubt, recommended=False))
+    # nothing is claimed: nothing can be taken back
+    assert "cycle_decides" not in codes(doubt, headline=replace(BASE, lower=-0.1))
+
+
+def test_a_recommended_way_that_was_not_run_takes_nothing_away():
+    missing = LadderRung("local_series", None, None, None, None, None, recommended=True, status="not_run", reason="no_series")
+    assert "cycle_decides" not in codes(missing)
