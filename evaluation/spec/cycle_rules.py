@@ -21,11 +21,11 @@ TAKEN = ("shift_share",)
 def name_of_path(path: str) -> str:
     """The name of a series that has none: its file's name without the ending, in lower case, other signs as "_"."""
     stem = PurePosixPath(path.replace("\\", "/")).stem.casefold()
-    return "".join(sign if sign.isalnum() else "_" for sign in stem)
+    return "".join(sign if sign.isalnum() else "_" for sign in stem).strip("_")
 
 
-def cycle(raw: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Finding]:
-    """Everything the rules find about [cycle] and the date of the declaration."""
+def cycle(raw: Mapping[str, Any], catalogue: Catalogue, meant: set[KeyPath]) -> Iterator[Finding]:
+    """Everything the rules find about [cycle] and the date of the declaration; `meant` are keys that are only misspelt."""
     yield from _declared(raw)
     table = raw.get("cycle")
     if not isinstance(table, Mapping):
@@ -33,7 +33,8 @@ def cycle(raw: Mapping[str, Any], catalogue: Catalogue) -> Iterator[Finding]:
     yield from _paths(table)
     yield from _names(table)
     yield from _chosen(table, catalogue)
-    yield from _shares(table)
+    if not any(path[:2] == ("cycle", "shares") for path in meant):
+        yield from _shares(table)
     yield from _units(raw, table)
 
 
@@ -106,7 +107,7 @@ def _names(table: Mapping[str, Any]) -> Iterator[Finding]:
                 continue
             if not name.isidentifier() or name != name.casefold():
                 meant = name_of_path(name)
-                remedy = f" such as '{meant}'" if meant.isidentifier() else ""
+                remedy = f", such as '{meant}'" if meant.isidentifier() else ""
                 how = "write" if place[-1] == "name" else "give it a name:"
                 yield Finding(
                     place, f"'{name}' is no name for a {word}; {how} letters in lower case, digits and _{remedy}"

@@ -92,7 +92,9 @@ def _page(kind: Kind, name: str, entry: Any, width: int) -> list[str]:
         lines += ["", "options", "  none"]
     for option, (hint, description, default) in options.items():
         needed = "required" if default is dataclasses.MISSING else f"default {shown(default)}"
-        lines += _hanging(f"  {option}   ", f"{type_in_words(hint)}; {needed}", width)
+        # the files of [cycle] are its series, so the choice among them has another name in a spec
+        key = "adjust_series" if kind == "adjustment" and option == "series" else option
+        lines += _hanging(f"  {key}   ", f"{type_in_words(hint)}; {needed}", width)
         if description:
             lines += _hanging("      ", description, width)
         for inner, text in _inner_fields(hint):

@@ -54,7 +54,7 @@ def ruled(raw: Mapping[str, Any], catalogue: Catalogue, meant: set[KeyPath]) -> 
     yield from _texts(raw)
     yield from _methods(raw, catalogue)
     yield from registers(raw)
-    yield from cycle(raw, catalogue)
+    yield from cycle(raw, catalogue, meant)
 
 
 def without_planned(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Finding]]:

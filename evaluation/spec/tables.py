@@ -142,7 +142,14 @@ def _unknown_in(
             near = near_miss(key, fields, table) or _other_word(key, fields, table)
             if near is not None:
                 meant.add((*path, near))
-            findings.append(Finding(here, _unknown(here, value, fields, near, method), at="key"))
+            owner = _other_adjustment(key, catalogue) if model is CycleTable and near is None else None
+            what = f"'{key}' is an option of '{owner}', but adjust is '{method}'" if owner else None
+            findings.append(Finding(here, what or _unknown(here, value, fields, near, method), at="key"))
+
+
+def _other_adjustment(key: str, catalogue: Catalogue) -> str | None:
+    """The adjustment that has this option."""
+    return next((name for name, entry in catalogue.adjustments.items() if key in option_fields(entry)), None)
 
 
 def _other_word(key: str, fields: Fields, present: Mapping[str, Any]) -> str | None:

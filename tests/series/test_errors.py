@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def by_sex():
 
 
 NO_DATA = statbank(both(), YEARS, KNOWN)
-ISLAND = "from,to\n" + "\n".join(f"{a},{b}" for a, b in zip(NAMES[1:-1], NAMES[2:-1], strict=False)) + "\n"
+ISLAND = "from,to\n" + "\n".join(f"{a},{b}" for a, b in pairwise(NAMES[1:-1])) + "\n"
 
 CASES = {
     "no_such_file": (cycle('series = "unemploymnet.csv"'), NO_DATA,

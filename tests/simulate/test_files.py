@@ -13,6 +13,7 @@ import pytest
 from evaluation.errors import DataError, SpecError
 from evaluation.simulate import simulate
 from evaluation.simulate.files import LABEL
+from evaluation.simulate.series import FILES
 
 from .registers import columns, written
 
@@ -147,7 +148,7 @@ def test_hours_sum_to_the_truth_but_for_imputation(folders):
 def test_public_series_can_be_read(folders):
     from evaluation.readers import read_table
 
-    for name in ("unemployment", "employment", "industry_shares", "industry_growth", "commuting", "exemption_225"):
+    for name in FILES:
         table = read_table(folders["effect"] / "series" / f"{name}.csv")
         assert table is not None, name
     lines = (folders["effect"] / "series" / "unemployment.csv").read_text("utf-8").splitlines()
@@ -160,6 +161,24 @@ def test_public_series_can_be_read(folders):
     ]
     hjorring = sum(float(share.replace(",", ".")) for area, *_, share in shares if area == "860 Hjørring")
     assert hjorring == pytest.approx(100, abs=0.1)
+
+
+def test_employment_by_industry_has_the_shares_and_the_growth_of_the_other_files(folders):
+    """In whole persons: shares in per cent agree to their second decimal in places of some size, growth in per cent to the first."""
+    lines = (folders["effect"] / "series" / "industry_employment.csv").read_text("utf-8").splitlines()
+    assert lines[0] == "OMRÅDE;BRANCHE;DATA;TID;INDHOLD"
+    assert len(lines) == 1 + 98 * 10 * 14
+    persons = {tuple(line.split(";")[:2] + [line.split(";")[3]]): int(line.split(";")[4]) for line in lines[1:]}
+    shares = [line.split(";") for line in (folders["effect"] / "series" / "industry_shares.csv").read_text("utf-8").splitlines()[1:]]
+    growth = [line.split(";") for line in (folders["effect"] / "series" / "industry_growth.csv").read_text("utf-8").splitlines()[1:]]
+    areas, industries = list(dict.fromkeys(line[0] for line in shares)), list(dict.fromkeys(line[0] for line in growth))
+    for area, industry, _, year, share in shares:
+        employed = sum(persons[area, each, year] for each in industries)
+        assert 100 * persons[area, industry, year] / employed == pytest.approx(float(share.replace(",", ".")), abs=0.01 + 100 / employed)
+    for industry, _, year, rate in growth:
+        now, then = (sum(persons[area, industry, when] for area in areas) for when in (year, str(int(year) - 1)))
+        # 98 rounded numbers, and a rate with two decimals
+        assert 100 * (now / then - 1) == pytest.approx(float(rate.replace(",", ".")), abs=0.05)
 
 
 def test_real_registers_are_never_written_over(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 
 from evaluation.errors import UsageError
 from evaluation.simulate import place
+from evaluation.simulate.series import FILES
 
 WANTED: dict[str, Any] = {"scenario": "null", "persons": 5_000, "seed": 1}
 
@@ -86,3 +87,20 @@ def test_wrong_wishes_are_told_at_once(tmp_path: Path) -> None:
         "no scenario 'efect'; did you mean 'effect'?",
         "a synthetic register has 5,000 to 20,000,000 persons, not 10",
     ]
+
+
+def test_series_that_an_earlier_version_did_not_write_are_added_and_nothing_else_is_touched(tmp_path: Path, drawn: list[Path]) -> None:
+    place.ensure(tmp_path / "r", **WANTED, say=quiet)
+    said: list[str] = []
+    place.ensure(tmp_path / "r", **WANTED, say=lambda stage, text: said.append(text))
+    first = {path.name: path.read_bytes() for path in (tmp_path / "r" / "series").iterdir()}
+    assert set(first) == {f"{name}.csv" for name in FILES}
+    (tmp_path / "r" / "series" / "industry_employment.csv").unlink()
+    (tmp_path / "r" / "series" / "commuting.csv").write_text("changed by hand")
+    place.ensure(tmp_path / "r", **WANTED, say=lambda stage, text: said.append(text))
+    after = {path.name: path.read_bytes() for path in (tmp_path / "r" / "series").iterdir()}
+    assert after == first | {"commuting.csv": b"changed by hand"}
+    assert said[-1] == "series added: industry_employment"
+    assert len(drawn) == 1
+    place.ensure(tmp_path / "r", **WANTED, say=lambda stage, text: said.append(text))
+    assert len(said) == 2

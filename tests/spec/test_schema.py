@@ -75,3 +75,20 @@ def test_everything_is_described_and_nothing_is_null(schema: dict[str, Any]) -> 
                 walk(each, path)
 
     walk(schema, "")
+
+
+def test_cycle_offers_the_options_of_the_adjustment_it_names(schema: dict[str, Any]) -> None:
+    cycle = schema["$defs"]["CycleTable"]
+    offered = {each["properties"]["adjust"]["const"]: each for each in cycle["anyOf"]}
+    assert set(offered) == set(flow.catalogue().adjustments)
+    assert "shrink" in offered["sensitivity"]["properties"]
+    assert "shrink" not in offered["none"]["properties"]
+    # the files are `series`, whatever an adjustment calls its choice among them
+    assert offered["sensitivity"]["properties"]["series"] == offered["none"]["properties"]["series"]
+
+
+@pytest.mark.parametrize("name", ["cycle_keys", "cycle_options", "cycle_option_without_adjustment", "cycle_in_single_brackets"])
+def test_what_is_wrong_with_the_cycle_the_editor_marks(name: str, schema: dict[str, Any]) -> None:
+    text = (ROOT / "tests" / "cli" / "corpus" / f"{name}.toml").read_text(encoding="utf-8")
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(tomllib.loads(text), schema)
