@@ -6,14 +6,17 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evaluation.cycle import ADJUSTMENTS
 from evaluation.cycle.slopes import pooled_slopes
+from evaluation.errors import EstimationError
 from evaluation.estimators import ESTIMATORS
 from evaluation.numerics import variance_function
 from evaluation.regression import two_way_regression
 from tests.oracle import cycle_twins as twins
-from tests.oracle.panels import factor_outcome, make_panel
+from tests.oracle.panels import FEW, awkward_outcomes, factor_outcome, holed_outcomes, make_panel
 
 DID = ESTIMATORS["did"]
 START = 9
@@ -196,3 +199,23 @@ def test_variance_function_is_reweighted_non_negative_least_squares(seed):
     design = np.column_stack([np.ones(count), noise])
     a, b = twins.variance_function(design, squares)
     np.testing.assert_allclose(design @ np.array(variance_function(design, squares)), design @ [a, b], rtol=1e-9)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", [name for name in ADJUSTMENTS if name != "none"])
+@FEW
+@given(st.one_of(awkward_outcomes(min_units=5, min_periods=5), holed_outcomes()), st.integers(1, 4), st.booleans())
+def test_awkward_outcomes_are_adjusted_or_refused_in_words(name, outcome, start, sizes):
+    """Ties, twins, flat units, perfect fits, holes: a finite answer or an EstimationError, never a warning or a crash."""
+    rng = np.random.default_rng(0)
+    shape = outcome.shape
+    more = {"size": rng.integers(1, 50, shape).astype(float)} if sizes else {}
+    cycle = {"jobs": rng.integers(-3, 4, shape) / 2, "shift_share": rng.integers(-3, 4, shape) / 2}
+    panel = make_panel(outcome, {0: start}, cycle=cycle, region=np.arange(shape[0]) % 2, **more)
+    try:
+        found = adjusted(name, panel)
+    except EstimationError:
+        return
+    assert np.isfinite(found.removed).all()
+    before = found.removed[:, :start].mean(axis=1)
+    np.testing.assert_allclose(before, 0.0, atol=1e-9 * max(1.0, np.abs(found.removed).max()))
