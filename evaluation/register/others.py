@@ -177,7 +177,7 @@ def _shares(register: Register, compared: Compared, cells: Mapping[str, Cells]) 
     if name not in cells:
         return
     for state, label in _LEFT.items():
-        yield NegativeControl(state, label, _aligned(share_panel(cells[name], state), compared.panel), unit=_POINTS)
+        yield NegativeControl(state, label, aligned(share_panel(cells[name], state), compared.panel), unit=_POINTS)
 
 
 def share_panel(cells: Cells, state: str) -> Panel:
@@ -234,10 +234,10 @@ def _measured(name: str, cells: Mapping[str, Cells], left: Mapping[str, Left]) -
 
 
 def _panel(cells: Cells, measure: str, weights: Array | None, compared: Compared, whole: bool = False) -> Panel:
-    return _aligned(in_points(to_panel(cells, measure, weights), measure), compared.panel, whole)
+    return aligned(in_points(to_panel(cells, measure, weights), measure), compared.panel, whole)
 
 
-def _aligned(found: Panel, headline: Panel, whole: bool = False) -> Panel:
+def aligned(found: Panel, headline: Panel, whole: bool = False) -> Panel:
     """Other outcomes in the frame of the headline's panel.
 
     Raises
