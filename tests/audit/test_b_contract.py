@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import typing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -169,7 +171,7 @@ def test_missing_cells_of_controls(name):
 def test_several_starts_and_inference_without_placebos(name):
     panel = make_panel(factor_outcome(1, 20), {0: 8, 1: 10})
     assert_sound(CHECKS[name].check(full(panel=panel, inference="cluster")), name)
-    for inference in ("cluster", "conley_taber", "conformal"):
+    for inference in ("cluster", "conley_taber"):
         assert_sound(CHECKS[name].check(full(inference=inference)), name)
 
 
@@ -177,3 +179,12 @@ def test_several_starts_and_inference_without_placebos(name):
 def test_a_study_of_a_panel_alone(name):
     """No cycle, no context, no record: a result or a reason."""
     assert_sound(CHECKS[name].check(studied(plain())), name)
+
+
+def test_every_reason_in_the_code_has_words_in_every_language():
+    reasons = set()
+    for module in CHECKS.values():
+        reasons |= set(re.findall(r'reason="([a-z_]+)"', Path(module.__file__).read_text("utf-8")))
+    assert len(reasons) > 10
+    for language in languages():
+        assert {reason for reason in reasons if f"reason.{reason}" not in load(language)} == set()

@@ -85,6 +85,20 @@ def test_intervals_that_are_too_short_fail():
     assert set(found.series["lowers"]) == {None}  # the test alone says whether it covers
 
 
+@pytest.mark.parametrize("inference", ["conley_taber", "conformal"])
+def test_without_placebos_the_test_itself_says_whether_it_covers(inference):
+    """A donor is covered when the effect planted on it, and so none without it, is not rejected."""
+    panel = make_panel(cyclical(1, n_units=22), {0: 8})
+    made = studied(panel, inference=inference)
+    found = planted_effect.check(made)
+    kept = [
+        made.inference.test(made.pipeline, panel.assign({row: 8}, without=[0]), made.rng("planted_effect/test")) > 0.05 + 1e-12
+        for row in range(1, 22)
+    ]
+    assert found.facts["coverage"] == pytest.approx(np.mean(kept), abs=1 / 21)  # conformal draws its permutations
+    assert set(found.series["uppers"]) == {None}
+
+
 def test_bounds_of_coverage_move_with_the_level():
     found = planted_effect.check(studied(plain(), level=0.8))
     assert found.facts["coverage"] == pytest.approx(0.8, abs=0.03)  # one donor in 39
