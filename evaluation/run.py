@@ -283,7 +283,7 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     import time
 
     from evaluation.prepare import prepare
-    from evaluation.series import attach
+    from evaluation.series import attach, check_for_registers, series_line
     from evaluation.study import choose_inference, make_pipeline
 
     spec = loaded.spec
@@ -291,9 +291,13 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     if spec.registers is not None:
         from evaluation.register import flow
 
-        return flow.check(loaded)
+        lines = flow.check(loaded)
+        simulated = spec.simulate
+        if simulated is None or (loaded.folder / simulated.folder).exists():
+            lines += check_for_registers(loaded)
+        return lines
     prepared = attach(loaded, prepare(loaded))
-    lines = [("Data", data_line(prepared))]
+    lines = [("Data", data_line(prepared)), *series_line(prepared)]
     controls = prepared.panel.n_units - int(prepared.panel.treated.sum())
     seconds = 3.0 + 1.5 * len(spec.languages)  # imports; figures and words of each page
     tables = [("Headline", spec.headline.method, spec.headline.options, spec.inference.method)]
@@ -311,8 +315,8 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
         except EstimationError as error:
             lines.append((stage, f"{name} cannot be computed: {error.problems[0].what}"))
             continue
-        # the inference refits once per control, and the checks look at the headline about twice as often again
-        seconds += (3.0 if stage == "Headline" else 1.0) * controls * (time.perf_counter() - started)
+        # the inference refits once per control; checks, ladder and auditor together look at the headline some 35 times as often
+        seconds += (35.0 if stage == "Headline" else 1.0) * controls * (time.perf_counter() - started)
         lines.append((stage, f"{name}, inference {chosen.name}"))
     lines.append(("Checks", ", ".join(catalogue().checks)))
     lines.append(("Time", f"about {max(1, round(seconds))} s"))
@@ -356,13 +360,15 @@ def simulate(
 
 def inputs_of(loaded: LoadedSpec) -> tuple[Path, ...]:
     """What a run of this spec reads: the spec and the data files that are there."""
-    if loaded.spec.registers is None:
-        from evaluation.readers import files_of
+    from evaluation.readers import files_of
+    from evaluation.series import files_of_series
 
-        return (loaded.path, *files_of(loaded.folder / loaded.spec.data.path))
+    beside = tuple(path for name in files_of_series(loaded) for path in files_of(loaded.folder / name))
+    if loaded.spec.registers is None:
+        return (loaded.path, *files_of(loaded.folder / loaded.spec.data.path), *beside)
     from evaluation.register.files import register_files
 
-    return (loaded.path, *register_files(loaded.spec.registers, loaded.folder))
+    return (loaded.path, *register_files(loaded.spec.registers, loaded.folder), *beside)
 
 
 def check_places(folder: Path, name: str, **keywords: Any) -> None:
@@ -387,11 +393,12 @@ def write(
     force: bool = False,
     languages: tuple[str, ...] | None = None,
     inputs: tuple[Path, ...] = (),
+    audit: bool = False,
 ) -> tuple[Path, ...]:
     """Write pages, JSON and CSV files; see `evaluation.output.write`."""
     from evaluation import output
 
-    return output.write(result, folder, name, force=force, languages=languages, inputs=inputs)
+    return output.write(result, folder, name, force=force, languages=languages, inputs=inputs, audit=audit)
 
 
 def _count(number: int, noun: str) -> str:

@@ -85,6 +85,19 @@ def attach(loaded: LoadedSpec, prepared: Prepared) -> Prepared:
     return _with(prepared, replace(panel, cycle=cycle), context, remarks)
 
 
+def files_of_series(loaded: LoadedSpec) -> tuple[str, ...]:
+    """The paths of all files that [cycle] names, as it writes them."""
+    cycle = loaded.spec.cycle
+    shares = cycle.shares
+    given = [wanted.asked.path for wanted in wanted_series(loaded)]
+    given += [reform.path for reform in cycle.policy] + [control.path for control in cycle.negative_control]
+    given += [] if shares is None else [path for path in (shares.employment, shares.shares, shares.growth) if path]
+    given += [] if cycle.second_group is None else [cycle.second_group.path]
+    if cycle.neighbours is not None:
+        given.append(cycle.neighbours if isinstance(cycle.neighbours, str) else cycle.neighbours.path)
+    return tuple(dict.fromkeys(given))
+
+
 def _with(prepared: Prepared, panel: Panel, context: Context, remarks: Remarks) -> Prepared:
     """The prepared panel with the series in it, and the files they came from."""
     context = replace(context, notes=(*context.notes, *remarks.notes), facts={**context.facts, **facts_of(context)})

@@ -130,7 +130,9 @@ def _columns(frame: Any, asked: Asked, source: str, remarks: Remarks) -> dict[Ro
             found[role] = known
         elif role not in asked.optional:
             key = asked.key(role)[-1]
-            what = f'which column of {source} holds {_MEANING[role]}? write {key} = "..."; there are {listed(present, 12)}'
+            what = (
+                f'which column of {source} holds {_MEANING[role]}? write {key} = "..."; there are {listed(present, 12)}'
+            )
             remarks.wrong(asked.place, what)
             complete = False
     return found if complete else None

@@ -95,7 +95,11 @@ def _base(table: Shares, around: Around, remarks: Remarks) -> Period | None:
     if table.base is None:
         return first.shift(-1)
     base = parse_period(table.base)
-    if base.frequency == first.frequency and base >= first:
+    if base.frequency != first.frequency:
+        what = f"the base, {base}, is a {base.frequency}, but the panel has {first.frequency}s; write it like {first}"
+        remarks.wrong(("cycle", "shares", "base"), what)
+        return None
+    if base >= first:
         what = f"the base is {base}, but the programme begins in {first}; shares must be from before it"
         remarks.wrong(("cycle", "shares", "base"), what)
         return None
