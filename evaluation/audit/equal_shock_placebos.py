@@ -34,14 +34,15 @@ def check(study: Study) -> CheckResult:
 
     The same shock: a slope on the others' mean before the start that is within `BETA_WITHIN` of the treated unit's and, where
     the panel has a series of local demand, a change of it from before to the window within `DEMAND_WITHIN` standard
-    deviations. Effects are the headline's placebo effects as they are, hence rescaled to the treated unit's noise where the
-    inference rescales them.
+    deviations. Predicted demand always counts. An observed local series counts where it leaves `FEWEST` donors: one published
+    for a few large regions would rule out all but the neighbours. Effects are the headline's placebo effects as they are, hence
+    rescaled to the treated unit's noise where the inference rescales them.
 
     Returns
     -------
     CheckResult
         `value` is the share of these donors with an effect at least as large in size; `rank` counts the treated unit among
-        them. `demand_within` is None without a series of local demand.
+        them. `demand_within` is None where local demand did not count.
     """
     panel, placebos = study.panel, study.placebo
     if len(panel.starts) != 1:
@@ -54,7 +55,7 @@ def check(study: Study) -> CheckResult:
         return CheckResult("equal_shock_placebos", "not_run", reason="no_placebos")
     try:
         nation = leave_own_out(panel, panel.outcome)
-        near = alike(panel, nation)
+        near, by_demand = alike(panel, nation)
     except EstimationError:
         return CheckResult("equal_shock_placebos", "not_run", reason="not_computable")
     known = dict(zip(placebos["units"], placebos["effects"], strict=True))
@@ -75,14 +76,14 @@ def check(study: Study) -> CheckResult:
             "effect": effect,
             "rank": 1 + larger,
             "beta_within": BETA_WITHIN,
-            "demand_within": None if local_demand(panel) is None else DEMAND_WITHIN,
+            "demand_within": DEMAND_WITHIN if by_demand else None,
         },
         series={"units": list(names), "effects": numbers(effects.tolist())},
     )
 
 
-def alike(panel: Panel, nation: Array) -> Mask:
-    """(units,) the donors that react to the national movement as the treated unit does, and met the same local demand.
+def alike(panel: Panel, nation: Array) -> tuple[Mask, bool]:
+    """(units,) the donors that met the same shock as the treated unit, and whether local demand was asked too.
 
     Parameters
     ----------
@@ -91,23 +92,27 @@ def alike(panel: Panel, nation: Array) -> Mask:
     """
     slopes = loadings(panel.outcome, nation, cells_before(panel)).slope
     own = slopes[panel.treated].mean()
-    near = ~panel.treated & (np.abs(slopes - own) <= BETA_WITHIN)  # an unknown slope is near to none
-    demand = local_demand(panel)
-    if demand is None:
-        return np.asarray(near)
+    near = np.asarray(~panel.treated & (np.abs(slopes - own) <= BETA_WITHIN))  # an unknown slope is near to none
+    predicted = panel.cycle.get("shift_share")
+    if predicted is not None:
+        return near & _met_same_demand(panel, predicted), True
+    observed = _local_series(panel)
+    if observed is not None:
+        nearer = near & _met_same_demand(panel, observed)
+        if nearer.sum() >= FEWEST:
+            return nearer, True
+    return near, False
+
+
+def _local_series(panel: Panel) -> Array | None:
+    """(units, periods) the first local series at the neighbours', else the own, which the programme itself may have moved."""
+    local = [name for name in series_names(panel) if panel.cycle[name].ndim == 2]
+    found = (panel.cycle.get(name) for name in (*(f"{name}|neighbours" for name in local), *local))
+    return next((values for values in found if values is not None), None)
+
+
+def _met_same_demand(panel: Panel, demand: Array) -> Mask:
+    """(units,) whose change of demand from before to the window is within `DEMAND_WITHIN` of the treated unit's."""
     change = demand @ target_weights(panel).periods - demand[:, : panel.starts[0]].mean(axis=1)
     within = DEMAND_WITHIN * change[~panel.treated].std()
-    return np.asarray(near & (np.abs(change - change[panel.treated].mean()) <= within))
-
-
-def local_demand(panel: Panel) -> Array | None:
-    """(units, periods) local demand: as predicted from industries, else a local series at the neighbours', else the own one.
-
-    The neighbours' goes before the own series, which the programme itself may have moved. None without any.
-    """
-    local = [name for name in series_names(panel) if panel.cycle[name].ndim == 2]
-    for name in ("shift_share", *(f"{name}|neighbours" for name in local), *local):
-        values = panel.cycle.get(name)
-        if values is not None and values.ndim == 2:
-            return values
-    return None
+    return np.asarray(np.abs(change - change[panel.treated].mean()) <= within)

@@ -175,7 +175,8 @@ def test_equal_shock_by_slopes_on_the_national_rate():
     """25 donors, share 0.68: by synthetic difference in differences."""
     study = hjorring_study("synthetic_did")
     panel = study.panel
-    near = alike(panel, nation())
+    near, by_demand = alike(panel, nation())
+    assert not by_demand
     assert near.sum() == 25
     effects = dict(zip(study.placebo["units"], study.placebo["effects"], strict=True))
     larger = [abs(effects[panel.units[unit]]) >= abs(study.headline.effect) for unit in np.flatnonzero(near)]

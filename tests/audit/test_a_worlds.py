@@ -153,6 +153,27 @@ def test_local_demand_narrows_the_donors_further():
     assert found.facts["demand_within"] == 0.25
 
 
+def test_an_observed_series_narrows_them_only_where_enough_are_left():
+    """Of a series for three large regions all but one would be ruled out; then the slopes alone decide, and it is said."""
+    panel = two_kinds(effect=5.0)
+    local = np.zeros((60, 14))
+    local[24:, START:] = 2.0
+    found = checked("equal_shock_placebos", replace(panel, cycle={"jobs": local}))
+    assert (found.facts["count"], found.facts["demand_within"]) == (23, 0.25)
+    local[10:, START:] = 2.0
+    found = checked("equal_shock_placebos", replace(panel, cycle={"jobs": local}))
+    assert (found.facts["count"], found.facts["demand_within"]) == (29, None)
+
+
+def test_a_series_at_the_neighbours_goes_before_the_own_one():
+    panel = two_kinds(effect=5.0)
+    own, neighbours = np.zeros((60, 14)), np.zeros((60, 14))
+    own[0, START:] = 9.0  # what the programme itself may have done
+    neighbours[26:, START:] = 2.0
+    found = checked("equal_shock_placebos", replace(panel, cycle={"jobs": own, "jobs|neighbours": neighbours}))
+    assert found.facts["count"] == 25
+
+
 # ------------------------------------------------------------------ 5 in_time_placebos
 
 
