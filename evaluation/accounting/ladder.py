@@ -128,7 +128,7 @@ def _rung(rung: Rung, study: Study, base: _Fitted | EstimationError, own: bool, 
         recommended=advised,
         status="comparison" if doubt else "valid",
         reason=doubt,
-        notes=(*found.fit.notes, *interval.notes),
+        notes=(*found.fit.notes, *interval.notes, *_smallest_p(rung, found)),
     )
 
 
@@ -147,6 +147,16 @@ def _fitted(study: Study, pipeline: Pipeline, panel: Panel) -> _Fitted:
     if placebos is None:
         placebos = placebo_fits(pipeline, panel, rng)
     return _Fitted(panel, fit, inference.infer_from(pipeline, panel, study.level, fit, placebos), placebos)
+
+
+def _smallest_p(rung: Rung, found: _Fitted) -> tuple[Note, ...]:
+    """What a rank test can say at most where the rung itself left most controls out."""
+    if rung.adjust != "matched_controls" or found.placebos is None:
+        return ()
+    count = len(found.placebos.fits)
+    smallest = 1.0 / (1 + count)
+    text = f"With {count} controls no p-value can be below {smallest:.3f}."
+    return (Note("smallest_p", text, {"count": count, "smallest_p": smallest}),)
 
 
 def _poor_fit(rung: Rung, found: _Fitted) -> str:

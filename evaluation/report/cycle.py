@@ -60,7 +60,13 @@ def rung_state(rung: LadderRung, words: Words) -> str:
         return words("cycle.state.not_run", reason=reason(rung.reason, words))
     if rung.headline:
         return words("cycle.state.headline_recommended" if rung.recommended else "cycle.state.headline")
-    return words("cycle.state.recommended") if rung.recommended else ""
+    if rung.recommended:
+        return words("cycle.state.recommended")
+    few = next((note.facts for note in rung.notes if note.code == "smallest_p"), {})
+    count, smallest = facts.number(few.get("count")), facts.number(few.get("smallest_p"))
+    if count is None or smallest is None:
+        return ""
+    return words("cycle.state.smallest_p", count=words.number(count), smallest=words.number(smallest, 3))
 
 
 # -- the running text --------------------------------------------------------------------------------------------------

@@ -197,6 +197,9 @@ def test_matched_controls_are_the_nearest_and_the_smallest_p_is_one_in_twenty_on
     rung = by_name(ladder(studied(panel)))["matched_controls", ""]
     assert rung.n_donors == NEAREST
     assert rung.p_value >= 1 / (NEAREST + 1)
+    assert [(note.facts["count"], note.facts["smallest_p"]) for note in rung.notes if note.code == "smallest_p"] == [
+        (NEAREST, 1 / (NEAREST + 1))
+    ]
 
 
 def test_matching_looks_at_nothing_after_the_start():

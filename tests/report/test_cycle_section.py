@@ -13,7 +13,7 @@ from evaluation.report import cycle
 from evaluation.report.csvs import csv_files
 from evaluation.report.figures import FIGURES
 from evaluation.report.words import load
-from evaluation.result import Result
+from evaluation.result import LadderRung, Note, Result
 from tests.report.cycled import cycled
 from tests.report.fixtures import hjorring
 from tests.report.reading import spaced
@@ -140,3 +140,9 @@ def test_the_files_hold_all_of_it() -> None:
     assert {"term": "beta", "unit": "Hjørring", "value": "1.21"} in terms
     assert {"term": "slopes", "unit": "", "value": "local, national"} in terms
     assert rows("cycle_series.csv", result)[0]["label"] == "unemployment in the municipality"
+
+
+def test_a_rung_with_few_controls_says_what_its_test_can_say_at_most() -> None:
+    note = Note("smallest_p", "", {"count": 20, "smallest_p": 1 / 21})
+    rung = LadderRung("matched_controls", 0.1, -1.0, 1.2, 0.6, 0.0, notes=(note,))
+    assert cycle.rung_state(rung, load("da")) == "Med 20 at sammenligne med kan p ikke komme under 0,048."
