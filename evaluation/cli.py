@@ -18,48 +18,11 @@ import click
 
 from evaluation._version import __version__
 from evaluation.errors import EvaluationError, Problem, StrictError, UsageError, did_you_mean
+from evaluation.help import HELP
 from evaluation.shown import escaped
 
 if TYPE_CHECKING:
     from evaluation.spec.loaded import LoadedSpec
-
-HELP = """\
-evaluate: what did a public programme do, and how sure can one be when one unit was treated?
-
-  evaluate SPEC                  write reports/NAME.html, NAME.json and NAME/*.csv
-                                 (NAME.da.html and NAME.en.html with two languages)
-  evaluate SPEC --check          read spec and data, say what would be done and how long it takes
-  evaluate SPEC --json           the result as JSON on standard output, and nothing else there
-  evaluate SPEC --strict         exit with 7 if a check fails
-  evaluate --init NAME           write a commented spec that works as it stands
-  evaluate --methods [NAME]      what there is to choose from; or one method, in full
-  evaluate --schema              the JSON Schema of specs, for completion in the editor
-  evaluate --render RESULT.json  write the pages again, without any data
-  evaluate --simulate DIR        write synthetic person registers to practise on
-
-options
-  --output DIR      write to DIR instead of reports
-  --language da|en  one page, and the answer, in this language
-  --seed N          instead of the spec's seed
-  --force           replace files that evaluate did not write; with --init, replace any
-  --quiet           no progress
-  --scenario S      with --simulate: what is made to happen (default: effect)
-  --persons N       with --simulate: persons in the benefit register (default: 70000)
-  --version         the version
-  --help            this page
-
-examples
-  evaluate --init jobs && evaluate jobs.toml
-  evaluate specs/hjorring_employment.toml --language da
-  evaluate specs/california.toml --json > california.json
-
-exit codes
-  0  written, whatever the answer    4  the data do not fit the spec
-  1  not foreseen: a bug             5  the headline cannot be estimated
-  2  wrong usage                     6  nothing may be published
-  3  something is wrong in the spec  7  a check failed, under --strict
-
-Progress goes to standard error, the answer to standard output; NO_COLOR is obeyed."""
 
 LANGUAGES = ("da", "en")
 MOST_SHOWN = 50
@@ -67,12 +30,12 @@ MOST_SHOWN = 50
 
 # what may stand beside each thing the command can do
 _ALLOWED = {
-    "evaluate": {"output", "json", "strict", "quiet", "language", "seed", "force"},
+    "evaluate": {"output", "json", "strict", "audit", "quiet", "language", "seed", "force"},
     "check": {"quiet", "language", "seed"},
     "init": {"quiet", "force"},
     "methods": set(),
     "schema": set(),
-    "render": {"output", "quiet", "language", "force"},
+    "render": {"output", "audit", "quiet", "language", "force"},
     "simulate": {"scenario", "persons", "seed", "quiet", "force"},
     "version": set(),
     "help": None,
@@ -94,6 +57,7 @@ _ALLOWED = {
 @click.option("--check", is_flag=True)
 @click.option("--json", is_flag=True)
 @click.option("--strict", is_flag=True)
+@click.option("--audit", is_flag=True)
 @click.option("--quiet", is_flag=True)
 @click.option("--force", is_flag=True)
 @click.option("--version", is_flag=True)
@@ -222,10 +186,19 @@ def _evaluate(path: str, given: dict[str, Any]) -> int:
             languages=languages,
             inputs=inputs,
             force="force" in given,
+            audit="audit" in given,
         )
     result = flow.evaluate(loaded, progress=_progress(given), seed=seed, pages=True)
     with _writing(folder):
-        written = flow.write(result, folder, loaded.name, force="force" in given, languages=languages, inputs=inputs)
+        written = flow.write(
+            result,
+            folder,
+            loaded.name,
+            force="force" in given,
+            languages=languages,
+            inputs=inputs,
+            audit="audit" in given,
+        )
     try:
         if "json" in given:
             from evaluation.result import to_json
@@ -235,7 +208,7 @@ def _evaluate(path: str, given: dict[str, Any]) -> int:
             _answer(flow.sentences(result, (languages or result.languages)[0]), written)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted, after everything was written to {folder}") from None
-    failed = [check.id for check in result.checks if check.status == "failed"]
+    failed = [check.id for check in (*result.checks, *result.cycle.audit) if check.status == "failed"]
     if failed and "strict" in given:
         raise StrictError(*(f"check '{name}' failed" for name in failed))
     return 0
@@ -259,7 +232,9 @@ def _render(given: dict[str, Any]) -> int:
     languages = _languages(given, result.languages)
     folder = Path(given.get("output", path.parent))
     with _writing(folder):
-        written = flow.write(result, folder, path.stem, force="force" in given, languages=languages)
+        written = flow.write(
+            result, folder, path.stem, force="force" in given, languages=languages, audit="audit" in given
+        )
     _pages(written)
     return 0
 

@@ -18,6 +18,7 @@ from evaluation.errors import DisclosureError
 from evaluation.result import (
     BalanceRow,
     CheckResult,
+    Cycle,
     Disclosure,
     Estimate,
     FlowStep,
@@ -80,6 +81,7 @@ def protect(
         )
         actions.append(Note("small_units_hidden", text, {"count": len(hidden), "minimum": minimum}))
     flow, population = result.flow, result.population
+    cycle = protected_cycle(result.cycle, hidden, minimum, base, population)
     if population is not None:
         if min(population.treated, population.controls) < minimum:
             raise DisclosureError(
@@ -99,6 +101,7 @@ def protect(
         design=replace(result.design, controls=controls),
         headline=_estimate(result.headline, hidden, minimum),
         estimates=tuple(_estimate(each, hidden, minimum) for each in result.estimates),
+        cycle=cycle,
         checks=tuple(_check(each, hidden) for each in result.checks),
         failures=tuple(
             replace(each, problems=tuple(_blotted(text, hidden) for text in each.problems)) for each in result.failures
@@ -114,7 +117,11 @@ def _estimate(estimate: Estimate, hidden: frozenset[str], minimum: int) -> Estim
     rest = sum(weight for name, weight in estimate.unit_weights.items() if name in hidden)
     if rest:
         weights[HIDDEN] = rest
-    details = {key: _lists(value, hidden) for key, value in estimate.details.items() if key != "dropped_units"}
+    details = {
+        key: _without(value, hidden) if key == "adjustment" else _lists(value, hidden)
+        for key, value in estimate.details.items()
+        if key != "dropped_units"
+    }
     notes = tuple(_note(note, hidden) for note in estimate.notes if not _of_few(note, minimum))
     return replace(estimate, unit_weights=weights, details=details, notes=notes)
 
@@ -164,6 +171,69 @@ def _lists(value: Value, hidden: frozenset[str]) -> Value:
         else column
         for key, column in value.items()
     }
+
+
+# -- the business cycle and the auditor's checks ------------------------------------------------------------------------
+
+ROWS: dict[str, frozenset[str] | None] = {"units": None, "donor_units": frozenset({"donor_rmse"}), "labels": None}
+"""Columns of unit names in the series of the auditor's checks, with the columns that have a row for each of them (None: all
+that are as long)."""
+
+
+def protected_cycle(
+    cycle: Cycle, hidden: frozenset[str], minimum: int, base: int, population: Population | None
+) -> Cycle:
+    """The cycle's account without names, rows and coefficients of hidden units, and without counts of too few persons."""
+
+    def plain(values: dict[str, Value]) -> dict[str, Value]:
+        return cast("dict[str, Value]", _without(values, hidden))
+
+    audit = [replace(one, facts=plain(one.facts), series=plain(one.series)) for one in cycle.audit]
+    total = {side: 0 if population is None else getattr(population, side) for side in ("treated", "controls")}
+    return replace(
+        cycle,
+        ladder=tuple(replace(rung, notes=tuple(_note(each, hidden) for each in rung.notes)) for rung in cycle.ladder),
+        audit=tuple(_exits(one, total, minimum, base) if one.id == "composition" else one for one in audit),
+        terms=plain(cycle.terms),
+        series=tuple(replace(one, facts=plain(one.facts)) for one in cycle.series),
+        bad_control=None if cycle.bad_control is None else plain(cycle.bad_control),
+        notes=tuple(_note(each, hidden) for each in cycle.notes),
+    )
+
+
+def _without(value: Value, hidden: frozenset[str]) -> Value:
+    """Anything without what tells of a hidden unit: its key, its row, its name in a text or a list."""
+    if isinstance(value, str):
+        return _blotted(value, hidden)
+    if isinstance(value, list):
+        return [_without(each, hidden) for each in value]
+    if not isinstance(value, dict):
+        return value
+    found = {key: each for key, each in value.items() if key not in hidden}
+    for name, beside in ROWS.items():
+        names = found.get(name)
+        if not isinstance(names, list):
+            continue
+        keep = [_without(each, hidden) == each for each in names]
+        for key, column in found.items():
+            if isinstance(column, list) and len(column) == len(keep) and (beside is None or key in {name, *beside}):
+                found[key] = [each for each, kept in zip(column, keep, strict=True) if kept]
+    return {key: _without(each, hidden) for key, each in found.items()}
+
+
+def _exits(check: CheckResult, total: Mapping[str, int], minimum: int, base: int) -> CheckResult:
+    """Persons who left, as in the population: no state of too few, or of nearly all, and nothing that gives one back."""
+    facts, series = dict(check.facts), dict(check.series)
+    states = cast("list[str]", series.get("states"))
+    for side, persons in total.items():
+        counts, left = series.get(side), facts.get(f"exits_{side}")
+        if isinstance(counts, list):
+            rows = zip(states, cast("list[list[int | None]]", counts), strict=True)
+            kept = [_series(row, persons, minimum, state in CUMULATIVE) for state, row in rows]
+            series[side] = [[_rounded(count, base) for count in row] for row in kept]
+        if isinstance(left, int) and _few(left, persons, minimum):
+            facts[f"exits_{side}"] = facts[f"share_{side}"] = None
+    return replace(check, facts=facts, series=series)
 
 
 # -- counts of persons -------------------------------------------------------------------------------------------------

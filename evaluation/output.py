@@ -16,13 +16,15 @@ from evaluation.result import Result, from_json, to_json
 from evaluation.spec.base import Language
 
 GENERATOR = b'name="generator" content="nettoeffekt'
+AUDIT = ".audit"
+"""What stands behind the name of the page for auditors."""
 OWN_KEYS = frozenset({"headline", "verdict", "provenance"})
 """Top-level keys that every Result has, of any version."""
 
 
-def page_name(result: Result, name: str, language: str) -> str:
-    """NAME.html for one language, NAME.da.html and NAME.en.html for several."""
-    return _page_name(name, result.languages, language)
+def page_name(result: Result, name: str, language: str, ending: str = "") -> str:
+    """NAME.html for one language, NAME.da.html and NAME.en.html for several; `ending` stands behind NAME."""
+    return _page_name(name, result.languages, language, ending)
 
 
 def check_places(
@@ -33,6 +35,7 @@ def check_places(
     languages: Collection[str] | None = None,
     inputs: Collection[Path] = (),
     force: bool = False,
+    audit: bool = False,
 ) -> None:
     """Refuse, before anything is computed, what `write` would refuse afterwards.
 
@@ -42,6 +45,8 @@ def check_places(
         The languages of the spec, and those whose pages are written (all when None).
     inputs : collection of paths
         What the run reads: never written over, not even by `force`.
+    audit : bool
+        The pages for auditors are written too.
 
     Raises
     ------
@@ -52,7 +57,12 @@ def check_places(
 
     if not name.strip("."):
         raise UsageError(f"no file can be called '{name}'; give the file another name")
-    pages = [folder / _page_name(name, available, language) for language in languages or available]
+    endings = ("", AUDIT) if audit else ("",)
+    pages = [
+        folder / _page_name(name, available, language, ending)
+        for ending in endings
+        for language in languages or available
+    ]
     beside = folder / name
     tables = [beside / each for each in _names_in(beside) if is_table(each)]
     places = [*pages, folder / f"{name}.json", *tables]
@@ -123,8 +133,11 @@ def write(
     force: bool = False,
     languages: tuple[str, ...] | None = None,
     inputs: Collection[Path] = (),
+    audit: bool = False,
 ) -> tuple[Path, ...]:
     """Write the pages, NAME.json and NAME/*.csv; what stood there before stays until everything new is on disk.
+
+    With `audit` a page for auditors beside each page, NAME.audit.html; the other files are the same without it.
 
     Raises
     ------
@@ -134,10 +147,14 @@ def write(
     from evaluation.report.csvs import csv_files
     from evaluation.report.page import render
 
-    check_places(folder, name, available=result.languages, languages=languages, inputs=inputs, force=force)
+    check_places(folder, name, available=result.languages, languages=languages, inputs=inputs, force=force, audit=audit)
     files: dict[Path, bytes] = {}
     for language in languages or result.languages:
-        files[folder / page_name(result, name, language)] = render(result, language).encode()
+        files[folder / page_name(result, name, language)] = render(result, language, audit=audit).encode()
+        if audit:
+            from evaluation.report.audit import render_audit
+
+            files[folder / page_name(result, name, language, AUDIT)] = render_audit(result, language).encode()
     files[folder / f"{name}.json"] = to_json(result).encode()
     for csv_name, text in csv_files(result).items():
         files[folder / name / csv_name] = text.encode()
@@ -146,8 +163,8 @@ def write(
     return tuple(files)
 
 
-def _page_name(name: str, languages: Collection[str], language: str) -> str:
-    return f"{name}.html" if len(languages) == 1 else f"{name}.{language}.html"
+def _page_name(name: str, languages: Collection[str], language: str, ending: str = "") -> str:
+    return f"{name}{ending}.html" if len(languages) == 1 else f"{name}{ending}.{language}.html"
 
 
 def _names_in(folder: Path) -> list[str]:

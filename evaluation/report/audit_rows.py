@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evaluation.report import audit_sentences, drawings, facts
+from evaluation.report import audit_sentences, drawings
 from evaluation.report.audit_tables import FEW, csv_blocks, tables
 from evaluation.report.drawings import Shown
 from evaluation.report.figures.audit import AUDIT_FIGURES
@@ -51,14 +51,13 @@ def rows(
     found = []
     for one in in_order(result):
         drawn = tuple(shown[figure.key] for figure in AUDIT_FIGURES.get(one.id, ()) if figure.key in shown)
-        ran = facts.audit(result, one.id) is not None
         told = {figure.table for figure in drawn}
-        files = [name for name in csv_blocks(one) if name not in {figure.csv_name for figure in drawn}] if ran else []
+        files = [name for name in csv_blocks(one) if name not in {figure.csv_name for figure in drawn}]
         found.append(
             AuditRow(
                 one.id, one.status, ICONS[one.status], audit_sentences.title(one, result, words), audit_sentences.measured(one, words),
                 audit_sentences.sentence(one, result, words), audit_sentences.computed(one, result, words), drawn,
-                tuple(each for each in tables(one, result, words, most) if each not in told) if ran else (),
+                tuple(each for each in tables(one, result, words, most) if each not in told),
                 tuple((name, drawings.csv_link(carried[name]) if name in carried else None, name) for name in files),
             )
         )  # fmt: skip

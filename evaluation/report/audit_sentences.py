@@ -23,13 +23,15 @@ class Rule:
     """How a check's value is written, and up to (or from) where it passes and warns; beyond that it fails.
 
     The bounds are those of `evaluation.audit.thresholds`, which the report may not import; a test holds one against the other.
-    `warns` is None where something else than the value decides between a warning and a failure.
+    `warns` is None where something else than the value decides between a warning and a failure; with `warns_above` the bound
+    itself fails.
     """
 
     kind: str
     side: Side
     passes: float
     warns: float | None
+    warns_above: bool = False
 
 
 RULES: dict[str, Rule] = {
@@ -47,7 +49,7 @@ RULES: dict[str, Rule] = {
     "policy_shocks": Rule("spread", "most", 0.5, 1.0),
     "composition": Rule("spread", "most", 0.5, 1.0),
     "breakdown": Rule("m_bar", "least", 1.0, 0.5),
-    "cycle_state": Rule("phase", "least", 0.5, 0.0),
+    "cycle_state": Rule("phase", "least", 0.5, 0.0, True),
     "provenance": Rule("missing", "most", 0.0, None),
 }
 """The sixteen checks in the auditor's order, with the default bounds."""
@@ -113,18 +115,28 @@ def sentence(one: CheckResult, result: Result, words: Words) -> str:
             return said
         why = words("checks.reason", reason=reason(one.reason, words, one.facts.get("count")))
         return words("audit.not_run_because", sentence=said, reason=why)
-    return words(f"audit.{one.id if known else 'other'}.{_kind(one, words)}", **slots(one, result, words))
+    if not known:
+        return words(f"audit.other.{one.status}")
+    told = slots(one, result, words)
+    return " ".join(words(f"audit.{one.id}.{kind}", **told) for kind in _kinds(one, result))
 
 
-def _kind(one: CheckResult, words: Words) -> str:
+def _kinds(one: CheckResult, result: Result) -> list[str]:
     """The status, or a finer kind of it where a sentence of the status would say more than the facts do."""
+
+    def missing(name: str) -> bool:
+        return facts.number(one.facts.get(name)) is None
+
     if one.id == "provenance" and one.status == "warns" and one.facts.get("frozen"):
-        return "warns_other"
-    if one.id == "breakdown" and facts.number(one.facts.get("shock_units")) is None:
-        return f"{one.status}_plain"
-    if one.id == "loading_balance" and facts.number(one.facts.get("beta_low")) is None:
-        return f"{one.status}_plain"
-    return one.status
+        return ["warns_other"]
+    if one.id == "loading_balance" and (missing("beta_low") or missing("beta_high")):
+        return [f"{one.status}_plain"]
+    if one.id == "ladder" and result.cycle.adjust == "none":
+        return [f"{one.status}_plain"]
+    if one.id == "breakdown":
+        first = "open" if one.facts.get("significant") is False else "no_drift" if missing("drift") else one.status
+        return [first, "shock_plain" if missing("local_sd") else "shock"]
+    return [one.status]
 
 
 def measured(one: CheckResult, words: Words) -> str:
@@ -151,14 +163,14 @@ def rule_texts(name: str, words: Words) -> tuple[str, str]:
     """Where a check passes and where it warns, in words."""
     rule = RULES[name]
 
-    def said(bound: float) -> str:
-        return words(
-            f"audit.bound.{rule.side}", bound=words(f"audit.unit.{rule.kind}", value=written(bound, rule, words))
-        )
+    def said(bound: float, side: str = rule.side) -> str:
+        return words(f"audit.bound.{side}", bound=words(f"audit.unit.{rule.kind}", value=written(bound, rule, words)))
 
     if rule.warns is None:
         return said(rule.passes), words("audit.bound.other")
-    return said(rule.passes), said(rule.warns) if rule.warns != rule.passes else words("audit.bound.other")
+    if rule.warns == rule.passes:
+        return said(rule.passes), words("audit.bound.other")
+    return said(rule.passes), said(rule.warns, "above" if rule.warns_above else rule.side)
 
 
 def computed(one: CheckResult, result: Result, words: Words) -> str:
@@ -174,7 +186,11 @@ def slots(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
     rule = RULES.get(one.id)
     found["value"] = words.number(one.value, 2) if rule is None else written(one.value, rule, words)
     if one.id == "in_time_placebos":
-        found["starts"] = words.listed([words.period(start) for start in facts.texts(one.series.get("starts"))])
+        starts = dict.fromkeys(words.period(start) for start in facts.texts(one.series.get("starts")))
+        found["starts"] = words.listed(list(starts))
+    if one.id == "breakdown":
+        shock, usual = (facts.number(one.facts.get(name)) for name in ("shock", "local_sd"))
+        found["times"] = words.number(abs(shock) / usual if shock is not None and usual else None, 1)
     if one.id == "provenance":
         items = facts.texts(one.series.get("items"))
         present = facts.values(one.series.get("present"))

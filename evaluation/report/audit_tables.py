@@ -18,9 +18,9 @@ FEW = 30
 BLOCKS: dict[str, dict[str, tuple[str, ...]]] = {
     "loading_balance": {"": ("units", "betas", "lows", "highs", "weights")},
     "backcast": {"": ("periods", "observed", "backcast", "held_out"), "donors": ("donor_units", "donor_rmse")},
-    "ladder": {"": ("adjusts", "variants", "effects", "lowers", "uppers")},
+    "ladder": {"": ("adjusts", "variants", "effects", "lowers", "uppers", "statuses")},
     "equal_shock_placebos": {"": ("units", "effects")},
-    "in_time_placebos": {"": ("starts", "effects", "lowers", "uppers", "p_values")},
+    "in_time_placebos": {"": ("starts", "windows", "effects", "lowers", "uppers", "p_values")},
     "negative_controls": {
         "": (
             "names", "labels_da", "labels_en", "effects", "units_da", "units_en", "lowers", "uppers", "p_values", "standardised",
@@ -46,7 +46,7 @@ BLOCKS: dict[str, dict[str, tuple[str, ...]]] = {
 _TEXT = frozenset(
     {
         "units", "periods", "held_out", "donor_units", "adjusts", "variants", "starts", "names", "labels", "kinds", "states",
-        "sides", "phases", "path_periods", "items", "present", "units_da", "units_en",
+        "sides", "phases", "path_periods", "items", "present", "units_da", "units_en", "statuses", "windows",
     }
 )  # fmt: skip
 _PERIODS = frozenset({"periods", "path_periods", "starts"})
@@ -54,7 +54,13 @@ _OUTCOME = frozenset(
     {"effects", "lowers", "uppers", "observed", "backcast", "donor_rmse", "recovered", "path_effects", "draws"}
 )
 _COUNTED = frozenset({"ranks", "factor"})
-_CODES = {"kinds": "audit.kind", "sides": "side", "states": "state"}
+_CODES = {
+    "kinds": "audit.kind",
+    "sides": "side",
+    "states": "state",
+    "statuses": "audit.statuses",
+    "labels": "audit.ring",
+}
 
 
 @dataclass(frozen=True, slots=True)

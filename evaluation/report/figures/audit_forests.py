@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from evaluation.report import facts
 from evaluation.report.audit_sentences import labels_of
+from evaluation.report.cycle import rung_name
 from evaluation.report.figures.audit_base import audit_figure, column, lines_of
 from evaluation.report.figures.base import Figure, Palette, Spec
 from evaluation.report.figures.forest import described
 from evaluation.report.figures.rows import Line, draw_rows
-from evaluation.report.sentences import adjustment
 from evaluation.report.words import Words, capital
-from evaluation.result import CheckResult, Result
+from evaluation.result import CheckResult, LadderRung, Result
 
 
 def _draw(found: list[Line], words: Words, palette: Palette, width: int) -> Spec:
@@ -28,13 +29,7 @@ def _ladder(check: CheckResult, result: Result, words: Words) -> list[Line] | No
 
 
 def _rung(adjust: str, variant: str, words: Words) -> str:
-    name = adjustment(adjust, words)
-    return capital(words("audit.variant", adjust=name, variant=_variant(variant, words)) if variant else name)
-
-
-def _variant(code: str, words: Words) -> str:
-    key = words.first(f"cycle.variant.{code}", f"audit.variants.{code}")
-    return words(key) if key else code.replace("_", " ")
+    return capital(rung_name(LadderRung(adjust, None, None, None, None, None, variant), words))
 
 
 def _in_time(check: CheckResult, result: Result, words: Words) -> list[Line] | None:
@@ -53,7 +48,8 @@ def _negative(check: CheckResult, result: Result, words: Words) -> list[Line] | 
     for name, effect, lower, upper, standard in zip(names, effects, lowers, uppers, scaled, strict=True):
         if effect is None or standard is None:
             continue
-        factor = standard / effect if effect else None
+        factor = abs(standard / effect) if effect else None
+        standard = math.copysign(standard, effect)
         low, high = (None if end is None or factor is None else end * factor for end in (lower, upper))
         lines.append(Line(capital(name), standard, low, high, words.number(standard, 1)))
     return lines or None
