@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,19 @@ def test_the_files_of_series_are_inputs_of_a_run(tmp_path):
     world.attached()
     loaded = load_spec(tmp_path / "spec.toml")
     assert [path.name for path in inputs_of(loaded)] == ["spec.toml", "outcome.csv", "unemployment.csv"]
+
+
+def test_the_places_for_ones_own_series_are_right_once_their_marks_are_taken_away():
+    from evaluation.run import catalogue
+    from evaluation.spec.reader import judged
+
+    lines = (SPEC.parent / "hjorring_own_data.toml").read_text("utf-8").splitlines()
+    begin = next(k for k, line in enumerate(lines) if line.startswith("# [cycle]"))
+    end = next(k for k, line in enumerate(lines) if line == "[headline]")
+    text = "\n".join([*lines[:begin], *(line.removeprefix("# ").removeprefix("#") for line in lines[begin:end]), *lines[end:]])
+    spec, findings = judged(tomllib.loads(text.replace("# declared", "declared")), catalogue())
+    assert findings == []
+    assert spec is not None
+    assert spec.cycle.adjust == "local_series"
+    assert str(spec.declared) == "2026-11-22"
+    assert len(spec.cycle.series) == 2

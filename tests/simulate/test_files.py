@@ -168,7 +168,7 @@ def test_employment_by_industry_has_the_shares_and_the_growth_of_the_other_files
     lines = (folders["effect"] / "series" / "industry_employment.csv").read_text("utf-8").splitlines()
     assert lines[0] == "OMRÅDE;BRANCHE;DATA;TID;INDHOLD"
     assert len(lines) == 1 + 98 * 10 * 14
-    persons = {tuple([*line.split(";")[:2], line.split(";")[3]]): int(line.split(";")[4]) for line in lines[1:]}
+    persons = {(*line.split(";")[:2], line.split(";")[3]): int(line.split(";")[4]) for line in lines[1:]}
     shares = [line.split(";") for line in (folders["effect"] / "series" / "industry_shares.csv").read_text("utf-8").splitlines()[1:]]
     growth = [line.split(";") for line in (folders["effect"] / "series" / "industry_growth.csv").read_text("utf-8").splitlines()[1:]]
     areas, industries = list(dict.fromkeys(line[0] for line in shares)), list(dict.fromkeys(line[0] for line in growth))
