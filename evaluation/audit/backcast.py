@@ -64,6 +64,8 @@ def check(study: Study) -> CheckResult:
     panel = study.panel
     if len(panel.starts) != 1:
         return CheckResult("backcast", "not_run", reason="several_starts")
+    if _has_own_trends(study.pipeline):
+        return CheckResult("backcast", "not_run", reason="own_trends")
     if panel.starts[0] < YEARS * PER_YEAR[panel.periods[0].frequency] + FEWEST_LEFT:
         return CheckResult("backcast", "not_run", reason="few_periods")
     try:
@@ -112,9 +114,9 @@ def hold_out(panel: Panel, columns: Sequence[int]) -> Panel:
     """The periods before the start with `columns` moved to the end, where the treated units are "treated" in them.
 
     An estimator then fits on the others and predicts these, and an adjustment sees neither the treated units' held-out cells
-    nor any period after the true start. The panel keeps every period's own label, so what counts by calendar time (a unit's
-    trend) still can; what takes differences between neighbouring columns (the noise level of synthetic difference in
-    differences) meets one longer step, over the gap.
+    nor any period after the true start. Every period keeps its own label, but columns no longer follow the calendar: a unit's own
+    trend, which counts columns, cannot be fitted to such a panel; the noise level of synthetic difference in differences,
+    which takes differences of neighbouring columns, meets one longer step over the gap.
     """
     held = list(columns)
     order = [column for column in range(panel.starts[0]) if column not in held] + held
@@ -160,6 +162,11 @@ def backcast(study: Study, pipeline: Pipeline, fall: Downturn) -> Backcast:
     rmse = np.array([_rmse(each) for each in placebos.fits])
     names = tuple(" + ".join(held.units[row] for row in rows) for rows in placebos.assignments)
     return Backcast(fit, _rmse(fit), names, _comparable(pipeline, held, fit, placebos, rmse, study.level))
+
+
+def _has_own_trends(pipeline: Pipeline) -> bool:
+    """Whether adjustment or estimator draws a line through each unit's columns, in their order."""
+    return pipeline.adjustment.name == "unit_trend" or bool(getattr(pipeline.options, "unit_trends", False))
 
 
 def _did(study: Study, fall: Downturn, own: Backcast) -> Backcast | None:
