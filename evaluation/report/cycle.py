@@ -88,6 +88,9 @@ def change_sentences(result: Result, words: Words) -> list[str]:
                 national=amount(parts["national_cycle"] + parts.get("composition", 0.0), result, words),
             )
         )
+    left = parts.get("rest", 0.0)
+    if result.cycle.adjust == "none" and abs(left) >= 0.5 * 10.0**-design.decimals:
+        found.append(words("cycle.text.left_in", measured=amount(-left, result, words)))
     own = next((rung for rung in result.cycle.ladder if rung.headline and rung.adjust != "none"), None)
     if own is not None and own.removed is not None:
         removed = _with_interval(own.removed, own.removed_lower, own.removed_upper, result, words)

@@ -34,6 +34,13 @@ def test_the_change_is_told_before_the_effect() -> None:
     ]
 
 
+def test_what_a_headline_without_adjustment_leaves_in_is_told() -> None:
+    result = replace(cycled(), cycle=replace(cycled().cycle, adjust="none"))
+    assert said(cycle.change_sentences(result, load("da")))[1:] == [
+        "Det, der ellers kan måles, udgør −0,33 procentpoint. Hovedresultatet sammenligner kun og lader det stå."
+    ]
+
+
 def test_what_an_adjusted_headline_takes_out_is_told_with_its_interval() -> None:
     own = replace(cycled().cycle.ladder[3], headline=True)
     result = replace(cycled(), cycle=replace(cycled().cycle, ladder=(own,)))
