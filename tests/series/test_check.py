@@ -64,7 +64,7 @@ def test_the_places_for_ones_own_series_are_right_once_their_marks_are_taken_awa
     begin = next(k for k, line in enumerate(lines) if line.startswith("# [cycle]"))
     end = next(k for k, line in enumerate(lines) if line == "[headline]")
     text = "\n".join([*lines[:begin], *(line.removeprefix("# ").removeprefix("#") for line in lines[begin:end]), *lines[end:]])
-    spec, findings = judged(tomllib.loads(text.replace("# declared", "declared")), catalogue())
+    spec, findings = judged(tomllib.loads(text.replace("\n# declared = ", "\ndeclared = ")), catalogue())
     assert findings == []
     assert spec is not None
     assert spec.cycle.adjust == "local_series"
