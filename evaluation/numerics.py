@@ -329,10 +329,13 @@ def dropped_note(dropped: tuple[str, ...]) -> tuple[Note, ...]:
 # ---------------------------------------------------------------------- how noisy a unit of a given size is
 
 
+PERSONS_UNKNOWN = "the persons behind the cells of some unit are never known, so its precision is not either"
+
+
 def unit_noise(panel: Panel, used: Mask) -> Array | None:
     """(units,) how noisy a unit is over the `used` (periods,): its mean sampling variance, or the mean of 1 / persons.
 
-    None where the panel knows neither.
+    None where the panel knows neither; NaN for a unit whose persons are never known.
 
     Raises
     ------
@@ -347,8 +350,9 @@ def unit_noise(panel: Panel, used: Mask) -> Array | None:
     if panel.size is None:
         return None
     shares = 1.0 / np.maximum(panel.size[:, used], 1.0)
-    noise = shares.mean(axis=1)
-    return np.asarray(noise if np.isfinite(noise).all() else np.nanmean(shares, axis=1))
+    known = np.isfinite(shares)
+    count = known.sum(axis=1)
+    return np.asarray(np.where(known, shares, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan))
 
 
 def variance_function(design: Array, squares: Array) -> tuple[float, float]:

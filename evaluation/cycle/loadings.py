@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.errors import EstimationError, did_you_mean, listed
-from evaluation.numerics import variance_function
+from evaluation.numerics import PERSONS_UNKNOWN, variance_function
 from evaluation.panel import Array, Mask, Panel
 
 FEWEST_PERIODS = 3
@@ -63,8 +63,9 @@ def enough_periods(panel: Panel, adjustment: str, fewest: int = FEWEST_PERIODS) 
     """Raise EstimationError, with what to do, where no unit can have as many periods before the start as a loading takes."""
     before = first_start(panel)
     if before < fewest:
+        periods = "1 period" if before == 1 else f"{before} periods"
         raise EstimationError(
-            f"{adjustment}: {before} periods before the start; the unit's own reaction to the cycle takes at least {fewest}. "
+            f"{adjustment}: {periods} before the start; a unit's own reaction to the cycle takes at least {fewest}. "
             "Give earlier periods, or choose an adjustment that needs none"
         )
 
@@ -202,6 +203,8 @@ def shrink(found: Loadings, donors: Mask, noise: Array | None) -> Shrunk:
         common = between / spread**2 if spread > 0.0 else 0.0
         factor = np.where(found.known, common, np.nan)
         return Shrunk(mean + factor * (found.slope - mean), error, factor, mean, spread, common)
+    if not np.isfinite(noise[found.known]).all():
+        raise EstimationError(PERSONS_UNKNOWN)
     design = np.column_stack([np.ones(noise.size), noise])
     fitted = design @ np.array(variance_function(design[found.known], found.variance[found.known]))
     squared = fitted / found.spread

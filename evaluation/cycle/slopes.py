@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.errors import EstimationError
-from evaluation.numerics import unit_noise, variance_function
+from evaluation.numerics import PERSONS_UNKNOWN, unit_noise, variance_function
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import by_cluster, residual_maker
 
@@ -138,6 +138,8 @@ def pooled_slopes(
     constant = falling = float("nan")
     inverse, coefficients, residuals = _solve(within, weight)
     if noise is not None:
+        if not np.isfinite(noise[rows]).all():
+            raise EstimationError(PERSONS_UNKNOWN)
         design = np.column_stack([np.ones(rows.size), noise[rows]])
         constant, falling = variance_function(design, (residuals**2).sum(axis=1) / seen.sum(axis=1))
         fitted = design @ np.array([constant, falling])

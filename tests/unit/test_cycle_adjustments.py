@@ -256,13 +256,13 @@ REFUSED = [
     ("local_series", {"use": "neighbours"}, {"cycle": {"unemployment": LOCAL}}, r"give \[cycle\] neighbours"),
     ("local_series", {"series": "gdp"}, {"cycle": {"gdp": LOCAL[0]}}, "one for all units.*sensitivity"),
     ("local_series", {}, {"cycle": {"gdp": LOCAL[0]}}, "no local series in the panel"),
-    ("local_series", {}, {"cycle": {"jobs": LOCAL}, "start": 2}, "2 periods before the start; .* at least 3"),
+    ("local_series", {}, {"cycle": {"jobs": LOCAL}, "start": 2}, r"2 periods before the start; .* at least 3"),
     ("local_series", {"split": False}, {"cycle": {"jobs": np.tile(LOCAL[0], (10, 1))}}, "does not move differently from unit"),
     ("sensitivity", {"series": "gpd"}, {"cycle": {"gdp": LOCAL[0]}}, "did you mean 'gdp'"),
     ("sensitivity", {"series": "gdp"}, {"cycle": {"gdp": np.full(PERIODS, 3.0)}}, "'gdp' does not move before the start"),
-    ("sensitivity", {}, {"start": 2}, "2 periods before the start; .* at least 3"),
-    ("unit_trend", {}, {"start": 2}, "2 periods before the start; .* at least 3"),
-    ("factors", {}, {"start": 2}, "2 periods before the start; .* at least 3"),
+    ("sensitivity", {}, {"start": 2}, r"2 periods before the start; .* at least 3"),
+    ("unit_trend", {}, {"start": 2}, r"2 periods before the start; .* at least 3"),
+    ("factors", {}, {"start": 2}, r"2 periods before the start; .* at least 3"),
     ("factors", {"rank": 8}, {}, "rank 8 is too large; with 9 periods before the start .* at most 7"),
     ("cce", {}, {"cycle": {f"series {n}": walk(RNG, 10, PERIODS) for n in range(9)}}, "10 averages take at least 12 .* name fewer series"),
     ("cce", {"series": ("a", "b")}, {"cycle": {"a": LOCAL[0], "b": 2 * LOCAL[0] + 1}}, "move together"),
@@ -304,6 +304,21 @@ def test_two_local_parts_that_say_the_same_are_refused():
 
     with pytest.raises(EstimationError, match="a and b say the same thing"):
         pooled_slopes(panel, np.array([LOCAL, 3 * LOCAL]), ("a", "b"), "test")
+
+
+@pytest.mark.filterwarnings("error")
+def test_units_whose_persons_are_not_known_are_said_or_not_needed():
+    size = np.full((10, PERIODS), 500.0)
+    size[5] = np.nan
+    panel = some(cycle={"jobs": LOCAL}, size=size)
+    for name in ("sensitivity", "local_series"):
+        with pytest.raises(EstimationError, match="persons behind the cells of some unit are never known"):
+            adjusted(name, panel)
+    # nobody asks for the persons of a unit that has no cell
+    outcome = panel.outcome.copy()
+    outcome[5] = np.nan
+    assert "unit 05" not in adjusted("sensitivity", panel.with_outcome(outcome)).panel.units
+    assert adjusted("local_series", panel.with_outcome(outcome)).terms["n_units"] == 8
 
 
 def test_nobody_else_observed_in_a_period_is_said():
