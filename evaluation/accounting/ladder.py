@@ -22,6 +22,9 @@ from evaluation.study import Study
 USED = 1e-6
 """A control with a weight above this counts as a donor."""
 
+MOST_PLACEBOS = 500
+"""With several treated units there can be thousands of assignments; a rung tries this many, drawn by one stream for all rungs."""
+
 LOADING_PERIODS = 6
 """Before fewer periods than this, a rung that learns each unit's own reaction and fails does so for want of periods."""
 
@@ -139,13 +142,13 @@ def _fitted(study: Study, pipeline: Pipeline, panel: Panel) -> _Fitted:
     fit = known.fit if known is not None else pipeline(panel)
     if not math.isfinite(fit.att):
         raise EstimationError(f"{pipeline.method.name}: the effect is not a number")
-    # one stream for every rung, so that where assignments are drawn at random, all rungs draw the same ones
+    # one stream for every rung: where assignments are drawn at random, all rungs draw the same ones, and the headline these too
     rng = study.rng(f"{inference.name}/{study.pipeline.method.name}")
     if inference.infer_from is None:
         return _Fitted(panel, fit, inference.infer(pipeline, panel, study.level, rng), None)
     placebos = known.placebos if known is not None else None
     if placebos is None:
-        placebos = placebo_fits(pipeline, panel, rng)
+        placebos = placebo_fits(pipeline, panel, rng, MOST_PLACEBOS)
     return _Fitted(panel, fit, inference.infer_from(pipeline, panel, study.level, fit, placebos), placebos)
 
 

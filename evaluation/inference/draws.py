@@ -54,11 +54,12 @@ class Placebos:
         return paths
 
 
-def placebo_fits(pipeline: Pipeline, panel: Panel, rng: Rng) -> Placebos:
+def placebo_fits(pipeline: Pipeline, panel: Panel, rng: Rng, most: int = MOST_ASSIGNMENTS) -> Placebos:
     """Refit adjustment and estimator with untreated units in the place of the treated ones.
 
     The truly treated units are left out of every refit: their outcomes hold the effect. A stand-in loses the cells that its
-    treated unit lacks. Where treatment was assigned to clusters of several units, whole clusters stand in.
+    treated unit lacks. Where treatment was assigned to clusters of several units, whole clusters stand in. No more than `most`
+    assignments are tried; fewer of one random stream are among the more of the same stream.
 
     Raises
     ------
@@ -66,7 +67,7 @@ def placebo_fits(pipeline: Pipeline, panel: Panel, rng: Rng) -> Placebos:
         Too few controls, no refit succeeded, or a cluster holds treated and untreated units or several starts.
     """
     treated = np.flatnonzero(panel.treated)
-    assignments, starts, exhaustive = _assignments(panel, treated, rng)
+    assignments, starts, exhaustive = _assignments(panel, treated, rng, most)
     holes = ~np.isfinite(panel.outcome[treated])
     fits: list[Fit] = []
     kept: list[tuple[int, ...]] = []
@@ -92,7 +93,9 @@ def clusters_of_units(panel: Panel) -> bool:
     return len(np.unique(panel.cluster)) < panel.n_units
 
 
-def _assignments(panel: Panel, treated: Indices, rng: Rng) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], bool]:
+def _assignments(
+    panel: Panel, treated: Indices, rng: Rng, most: int
+) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], bool]:
     """Rows that stand in for the treated ones, their starts, and whether these are all there are."""
     assert panel.cluster is not None  # set by Panel itself
     rows_of = {int(code): np.flatnonzero(panel.cluster == code) for code in np.unique(panel.cluster)}
@@ -108,7 +111,7 @@ def _assignments(panel: Panel, treated: Indices, rng: Rng) -> tuple[list[tuple[i
     if len(blocks) < len(starts) + 1:
         what = "control clusters" if clusters_of_units(panel) else "controls"
         raise EstimationError(f"placebo: {len(blocks)} {what} are too few to stand in for {len(starts)} treated")
-    chosen, exhaustive = _choices(len(blocks), starts, rng)
+    chosen, exhaustive = _choices(len(blocks), starts, rng, most)
     assignments = [tuple(row for block in choice for row in blocks[block]) for choice in chosen]
     first = [
         tuple(start for block, start in zip(choice, starts, strict=True) for _ in blocks[block]) for choice in chosen
@@ -116,16 +119,16 @@ def _assignments(panel: Panel, treated: Indices, rng: Rng) -> tuple[list[tuple[i
     return assignments, first, exhaustive
 
 
-def _choices(count: int, starts: list[int], rng: Rng) -> tuple[list[tuple[int, ...]], bool]:
+def _choices(count: int, starts: list[int], rng: Rng, most: int) -> tuple[list[tuple[int, ...]], bool]:
     """Choices of as many blocks as there are starts: all of them, or a seeded sample."""
     if len(starts) == 1:
         return [(block,) for block in range(count)], True
     ordered = len(set(starts)) > 1
-    if (math.perm if ordered else math.comb)(count, len(starts)) <= MOST_ASSIGNMENTS:
+    if (math.perm if ordered else math.comb)(count, len(starts)) <= most:
         draw = itertools.permutations if ordered else itertools.combinations
         return [tuple(blocks) for blocks in draw(range(count), len(starts))], True
     seen: set[tuple[int, ...]] = set()
-    while len(seen) < MOST_ASSIGNMENTS:
+    while len(seen) < most:
         blocks = rng.choice(count, size=len(starts), replace=False)
         seen.add(tuple(int(block) for block in (blocks if ordered else np.sort(blocks))))
     return sorted(seen), False

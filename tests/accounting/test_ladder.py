@@ -238,6 +238,22 @@ def test_nothing_is_fitted_twice(monkeypatch):
     assert by_name(rungs)["synthetic_control", ""].effect == beside.estimate.effect
 
 
+def test_with_thousands_of_assignments_every_rung_draws_the_same_few():
+    """Two treated among 40: 703 pairs. What was removed can only be ranked where both were refitted for the same pairs."""
+    panel = make_panel(factor_outcome(6, N_UNITS, 12), {3: 8, 4: 8})
+    study = studied(panel)
+    rung = by_name(ladder(study))["sensitivity", ""]
+    assert [note.facts["count"] for note in rung.notes if note.code == "placebos_sampled"] == [module.MOST_PLACEBOS]
+    pipelines = [make_pipeline("did", adjust, {}) for adjust in ("none", "sensitivity")]
+    base = study.fitted[0].placebos
+    some = placebo_fits(pipelines[1], panel, study.rng("placebo/did"), module.MOST_PLACEBOS)
+    assert set(some.assignments) < set(base.assignments)
+    effects = dict(zip(base.assignments, base.effects, strict=True))
+    draws = np.array([effects[rows] for rows in some.assignments]) - some.effects
+    half = critical_size(draws, 0.95)
+    assert rung.removed_upper - rung.removed == pytest.approx(half, rel=1e-9)  # a difference of sums in another order
+
+
 @pytest.mark.parametrize("name", [name for name, inference in INFERENCES.items() if inference.infer_from])
 def test_an_interval_from_placebos_that_are_there_is_the_one_of_inference(name):
     size = np.random.default_rng(3).integers(200, 9000, (24, 14)).astype(float)
