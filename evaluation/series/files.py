@@ -128,7 +128,8 @@ def _columns(frame: Any, asked: Asked, source: str, remarks: Remarks) -> dict[Ro
             known = numeric[0] if len(numeric) == 1 else None
         if known is not None:
             found[role] = known
-        elif role not in asked.optional:
+        elif role not in asked.optional and (role != "value" or complete):
+            # which of the columns that are left holds the values can only be asked when all others are known
             key = asked.key(role)[-1]
             what = (
                 f'which column of {source} holds {_MEANING[role]}? write {key} = "..."; there are {listed(present, 12)}'

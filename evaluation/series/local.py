@@ -15,7 +15,7 @@ from evaluation.result import Text, Value
 from evaluation.series.align import Table, columns_of, gaps, read_series, uncovered
 from evaluation.series.files import Asked
 from evaluation.series.filters import FILTERS
-from evaluation.series.match import NATION, Geography, missing_units
+from evaluation.series.match import NATION, Geography, missing_units, rows_at
 from evaluation.series.neighbours import Flows, weights
 from evaluation.series.remarks import KeyPath, Remarks
 from evaluation.spec.cycle_tables import FilterName
@@ -110,8 +110,10 @@ def _local(
 ) -> Placed | None:
     panel, geo = around.panel, around.geo
     level = wanted.level or geo.level
-    at_level = np.array([each == level for each in levels], dtype=np.bool_)
-    here = {key: row for row, key in enumerate(keys) if at_level[row]}
+    here = rows_at(level, table.labels, keys, levels, table.source)
+    if isinstance(here, str):
+        remarks.wrong(wanted.asked.place, here)
+        return None
     unit_keys = geo.keys(wanted.level)
     absent = [row for row, key in enumerate(unit_keys) if key not in here]
     if absent:

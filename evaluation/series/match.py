@@ -61,12 +61,28 @@ def geography(panel: Panel) -> Geography:
 def located(geo: Geography, labels: Sequence[str], source: str) -> list[int] | str:
     """The row of each of the panel's units among the areas of a file, or in words which units the file lacks."""
     keys, levels = geo.keys_of(labels)
-    here = {key: row for row, key in enumerate(keys) if levels[row] == geo.level}
+    here = rows_at(geo.level, labels, keys, levels, source)
+    if isinstance(here, str):
+        return here
     wanted = geo.keys()
     absent = [row for row, key in enumerate(wanted) if key not in here]
     if absent:
         return f"{source} {missing_units(geo, labels, keys, absent)}"
     return [here[key] for key in wanted]
+
+
+def rows_at(
+    level: Level | None, labels: Sequence[str], keys: Sequence[str], levels: Sequence[Level | None], source: str
+) -> dict[str, int] | str:
+    """Key -> row of the areas of one level, or in words which two rows are one area ("København", "Copenhagen")."""
+    here: dict[str, int] = {}
+    for row, key in enumerate(keys):
+        if levels[row] != level:
+            continue
+        if key in here:
+            return f"{source} has '{labels[here[key]]}' and '{labels[row]}', which are the same area; keep one of them"
+        here[key] = row
+    return here
 
 
 def missing_units(geo: Geography, labels: Sequence[str], keys: Sequence[str], absent: Sequence[int]) -> str:
