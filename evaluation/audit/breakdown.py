@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from evaluation.audit import thresholds
+from evaluation.audit.downturn import downturn, span_label
 from evaluation.audit.national import change_to_window, national_path
 from evaluation.errors import EstimationError
 from evaluation.estimators import ESTIMATORS
@@ -16,9 +16,6 @@ from evaluation.numerics import target_weights
 from evaluation.panel import Array, Panel
 from evaluation.result import CheckResult, Value, number, numbers
 from evaluation.study import Study
-
-DOWNTURN = (2008, 2010)
-"""The years of the downturn whose fall is the yardstick for a local shock, where the panel reaches back so far."""
 
 STEPS = 25
 """Points of the sensitivity curve."""
@@ -51,8 +48,8 @@ def check(study: Study) -> CheckResult:
     the standard deviation of sensitivities, the adjustment's own where it estimates them, else 0.24.
 
     (b) *Local shock*: one that hits the treated unit alone and leaves no trace in any series cannot be ruled out. It would
-    have to be as large as the effect itself, on average over the window: in the outcome's unit, and in units of the fall of
-    the never-treated units' mean in the downturn (2008-10; in a panel that begins later, the deepest fall before the start).
+    have to be as large as the effect itself, on average over the window: in the outcome's unit, and in units of what the
+    downturn before the start did to the never-treated units' mean (see `audit.downturn`; 2009-10 where the panel covers it).
 
     (c) *M̄*: the difference to the comparison may change after the start by at most M̄ times its largest change from one period
     to the next before it. With |δ_{t+1} − δ_t| ≤ M̄ D from the last period before the start on, k periods later δ may have
@@ -187,32 +184,20 @@ def _steepest(gaps: dict[int, float]) -> float | None:
 
 
 def _in_downturns(panel: Panel, path: Array, effect: float, near: float | None) -> dict[str, Value]:
-    """The downturn's label and fall, and effect and near limit in units of it; all None where nothing fell."""
-    found = downturn([period.label for period in panel.periods], path, panel.starts[0])
-    if found is None:
+    """The downturn's label and how far the path moved in it; effect and near limit in units of that; None where nothing fell."""
+    try:
+        found = downturn(panel)
+    except EstimationError:
+        found = None
+    change = 0.0 if found is None else float(path[found.last] - path[found.first - 1])
+    if found is None or not change:
         return dict.fromkeys(("downturn", "downturn_fall", "shock_units", "shock_units_limit"))
-    label, fall = found
-    limit = None if near is None else abs(near / fall)
-    return {"downturn": label, "downturn_fall": fall, "shock_units": abs(effect / fall), "shock_units_limit": limit}
-
-
-def downturn(labels: Sequence[str], path: Array, start: int) -> tuple[str, float] | None:
-    """The downturn before `start` as text ("2008-2010") and the path's change over it, in the outcome's unit.
-
-    That of the calendar where the panel covers it, by means of its first and last year; else the deepest fall of the path from
-    one period to a later one; None where the path never fell.
-    """
-    years = np.array([int(label[:4]) if label[:4].isdigit() else 0 for label in labels[:start]])
-    first, last = DOWNTURN
-    if (years == first).any() and (years == last).any():
-        change = float(path[:start][years == last].mean() - path[:start][years == first].mean())
-        return (f"{first}-{last}", change) if change else None
-    falls = path[None, :start] - np.maximum.accumulate(path[:start])[None, :]
-    trough = int(np.argmin(falls[0]))
-    if not falls[0][trough] < 0.0:
-        return None
-    peak = int(np.argmax(path[: trough + 1]))
-    return f"{labels[peak]}-{labels[trough]}", float(falls[0][trough])
+    return {
+        "downturn": span_label(panel, found.first, found.last),
+        "downturn_fall": change,
+        "shock_units": abs(effect / change),
+        "shock_units_limit": None if near is None else abs(near / change),
+    }
 
 
 # ---------------------------------------------------------------------- the curve

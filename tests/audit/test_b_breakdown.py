@@ -47,8 +47,10 @@ def test_a_treated_unit_with_that_drift_would_show_no_effect():
 def test_the_local_shock_is_as_large_as_the_effect_and_told_in_downturns():
     made = strong()
     found = breakdown.check(made)
-    others = made.panel.outcome[1:].mean(axis=0)[:8]
-    fall = min(later - others[first] for first in range(8) for later in others[first:])
+    others = made.panel.outcome[1:].mean(axis=0)
+    first = max(range(1, 6), key=lambda year: others[year - 1] - others[year + 1])  # two years, with one before and one after
+    fall = others[first + 1] - others[first - 1]
+    assert found.facts["downturn"] == f"{2001 + first}-{2002 + first}"
     assert found.facts["shock"] == abs(made.headline.effect)
     assert found.facts["shock_limit"] == made.headline.lower
     assert found.facts["downturn_fall"] == pytest.approx(fall)
@@ -176,26 +178,14 @@ def test_the_curve_starts_at_the_headline_and_crosses_zero_at_the_drift():
     assert np.interp(found.facts["drift"], grid, effects) == pytest.approx(0.0, abs=1e-9)
 
 
-# ------------------------------------------------------------------ the downturn
-
-
-def test_the_calendars_downturn_where_the_panel_covers_it():
-    labels = [str(year) for year in range(2008, 2016)]
-    path = np.array([4.0, 0.8, 0.1, -0.2, -0.7, -0.7, -0.4, 0.1])
-    assert breakdown.downturn(labels, path, 7) == ("2008-2010", pytest.approx(-3.9))
-
-
-def test_of_quarters_the_means_of_the_years():
-    labels = [f"{year}Q{quarter}" for year in range(2008, 2011) for quarter in range(1, 5)]
-    path = np.concatenate([[4.0, 4.0, 4.0, 2.0], np.zeros(4), [-1.0, -1.0, -1.0, 1.0]])
-    assert breakdown.downturn(labels, path, 12) == ("2008-2010", pytest.approx(-0.5 - 3.5))
-
-
-def test_else_the_deepest_fall_before_the_start():
-    labels = [str(year) for year in range(2012, 2019)]
-    path = np.array([1.0, 3.0, 2.0, 0.5, 2.0, -9.0, -9.0])  # what falls after the start is none of it
-    assert breakdown.downturn(labels, path, 5) == ("2013-2015", -2.5)
-    assert breakdown.downturn(labels, np.arange(7.0), 5) is None
+def test_without_a_downturn_there_is_no_such_unit():
+    """Nothing fell in two years of steady growth: the shock is told in the outcome's unit alone."""
+    steady = noise(3, 40, 12, 0.01) + np.arange(12.0)
+    steady[0, 8:] += 3.0
+    found = breakdown.check(studied(make_panel(steady, {0: 8})))
+    names = ("downturn", "downturn_fall", "shock_units", "shock_units_limit")
+    assert [found.facts[name] for name in names] == [None] * 4
+    assert found.facts["shock"] == pytest.approx(3.0, abs=0.05)  # the noise of 0.01
 
 
 def test_says_why_it_did_not_run():

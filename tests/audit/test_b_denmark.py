@@ -19,7 +19,7 @@ def hjoerring():
 def test_the_cycle_rose_by_086_and_fell_by_39_in_the_downturn(hjoerring):
     found = breakdown.check(hjoerring)
     assert found.facts["cycle_change"] == pytest.approx(0.86, abs=TWO_DECIMALS)
-    assert found.facts["downturn"] == "2008-2010"
+    assert found.facts["downturn"] == "2009-2010"
     assert found.facts["downturn_fall"] == pytest.approx(-3.9, abs=0.05)  # published to one decimal
 
 
