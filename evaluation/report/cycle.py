@@ -201,7 +201,7 @@ FOR_MACHINES = frozenset({"slopes", "rule"})
 def coefficients(result: Result, words: Words) -> Table | None:
     """What the headline's adjustment estimated; of what there is one of for every unit, the treated ones' only."""
     rows = [
-        (_term(name, words), unit, _value(name, value, result, words))
+        (_term(name, result, words), unit, _value(name, value, result, words))
         for name, unit, value in terms(result.cycle.terms)
         if name not in FOR_MACHINES and (not unit or unit in result.design.treated)
     ]
@@ -220,9 +220,15 @@ def terms(known: dict[str, Value]) -> list[tuple[str, str, Value]]:
     return rows
 
 
-def _term(code: str, words: Words) -> str:
-    key = f"cycle.term.{code}"
-    return words(key) if key in words else capital(code.replace("_", " "))
+def _term(code: str, result: Result, words: Words) -> str:
+    """What a coefficient is called; the factors' and averages' are numbered, or named after their series."""
+    if (key := f"cycle.term.{code}") in words:
+        return words(key)
+    kind, _, rest = code.partition("_")
+    if rest and (key := f"cycle.term.{kind}_of") in words:
+        of_outcome = f"cycle.term.{rest}"
+        return words(key, name=words(of_outcome) if of_outcome in words else series_name(rest, result, words))
+    return capital(code.replace("_", " "))
 
 
 def _value(name: str, value: Value, result: Result, words: Words) -> str:

@@ -131,6 +131,21 @@ def test_the_coefficients_shown_are_those_of_the_treated_and_in_words() -> None:
     assert table.rows[1][2] == "egen serie"
 
 
+def test_numbered_coefficients_have_words_too() -> None:
+    terms = {
+        "share_1": 0.45,
+        "loading_2": {"Hjørring": 1.1},
+        "loading_jobs": {"Hjørring": 0.2},
+        "loading_outcome": {"Hjørring": 0.9},
+    }
+    table = cycle.section(replace(cycled(), cycle=replace(cycled().cycle, terms=terms)), load("en")).coefficients
+    assert table is not None
+    assert [row[0] for row in table.rows] == [
+        "Share of the movement, factor 1", "Own loading: 2", "Own loading: unemployment in the municipality",
+        "Own loading: the outcome",
+    ]  # fmt: skip
+
+
 def test_the_files_hold_all_of_it() -> None:
     result = cycled()
     ladder = rows("cycle_ladder.csv", result)
