@@ -1,7 +1,8 @@
 """The exact computation of each of the auditor's checks as a formula, and which cells of the panel it rests on.
 
-The same in every language. τ is the headline's effect, SE the placebo standard deviation of it, y_it the outcome of unit i in
-period t, w_i the weight of control i, n() a number of units, β_i its reaction to the cycle N_t, 1 the treated unit, T₀ the last period before the start.
+The same in every language. τ is the headline's effect, SE its placebo standard deviation, y_it the outcome of unit i in period
+t, w_i the weight of control i, β_i its reaction to the cycle N_t, 1 the treated unit, T₀ the last period before the start, and
+n() a number of them.
 """
 
 from __future__ import annotations

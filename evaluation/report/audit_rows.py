@@ -47,11 +47,11 @@ def in_order(result: Result) -> tuple[CheckResult, ...]:
 def rows(
     result: Result, words: Words, shown: dict[str, Shown], carried: dict[str, str], most: int | None = FEW
 ) -> list[AuditRow]:
-    """Every check; tables that stand beneath a figure are left to it. `carried` are the files the page itself holds."""
+    """Every check; shortened tables that stand beneath a figure are left to it. `carried` are the files the page holds."""
     found = []
     for one in in_order(result):
         drawn = tuple(shown[figure.key] for figure in AUDIT_FIGURES.get(one.id, ()) if figure.key in shown)
-        told = {figure.table for figure in drawn}
+        told = {figure.table for figure in drawn} if most is not None else set()
         files = [name for name in csv_blocks(one) if name not in {figure.csv_name for figure in drawn}]
         found.append(
             AuditRow(
