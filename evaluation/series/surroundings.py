@@ -55,12 +55,14 @@ def _units(names: Sequence[str], place: KeyPath, prepared: Prepared, remarks: Re
     """Units of the panel by the names that the spec gives them; those left out by [controls] are in no ring and no group."""
     units = prepared.panel.units
     out = [each.unit for each in prepared.exclusions]
+    labels = [*units, *out]
+    by_code = {area.code: label for label, area in zip(labels, recognise(labels), strict=True) if area is not None}
     found = []
     for index, name in enumerate(names):
         area = recognise([name])[0]
-        known = next((each for each in (name, "" if area is None else area.name) if each in (*units, *out)), None)
+        known = name if name in labels else by_code.get(area.code) if area is not None else None
         if known is None:
-            hint = did_you_mean(name, [*units, *out]) or f"; there are {listed(units)}"
+            hint = did_you_mean(name, labels) or f"; there are {listed(units)}"
             remarks.wrong((*place, index), f"no unit '{name}' in the panel{hint}")
         elif known in units:
             found.append(known)

@@ -145,3 +145,9 @@ def test_a_second_group_is_the_same_panel_with_other_outcomes(tmp_path):
     np.testing.assert_allclose(second.outcome[second.units.index("Esbjerg")], KNOWN[8])
     np.testing.assert_array_equal(second.start, prepared.panel.start)
     assert second.window == prepared.panel.window
+
+
+def test_units_are_found_under_any_of_their_names_also_when_the_panel_has_them_in_english(tmp_path):
+    units = tuple("Copenhagen" if name == "København" else name for name in NAMES)
+    text = cycle("") + '[cycle.rings]\nfirst = ["København", "810"]\nsecond = ["Aalborg"]\n'
+    assert World(tmp_path, text, units=units).attached().context.rings == (("Copenhagen", "Brønderslev"), ("Aalborg",))
