@@ -19,15 +19,17 @@ def check(study: Study) -> CheckResult:
     difference-in-differences on the panel without its r leading factors, for r = 0, 1, ... up to `most_factors`, with the
     headline's inference. With r = 0 it is plain difference-in-differences, whatever the headline's adjustment.
 
-    All of these are shown; judged are those up to the number of factors that stand out from the noise. Beyond that number it
-    is noise that is taken out, by loadings from few periods, and that alone moves the effect by more than the bound in a third
-    of all panels without any factor. Where no factor stands out, unit and period effects are enough and nothing changes.
+    All of these are shown; judged are those with at least one factor, up to the number that stand out from the noise, against
+    the headline effect: by difference-in-differences without an adjustment that is r = 0, and a headline that deals with
+    factors in its own way should agree with them taken out. Beyond that number it is noise that is taken out, by loadings from
+    few periods, and that alone moves the effect by more than the bound in a third of all panels without any factor. Where no
+    factor stands out, unit and period effects are enough and nothing changes.
 
     Returns
     -------
     CheckResult
-        `value` is the largest judged change of the effect against r = 0, in placebo standard deviations of the headline; the
-        fact `change` is that change in the outcome's unit, and `rank` the number of factors that stand out.
+        `value` is the largest judged difference from the headline effect, in placebo standard deviations of the headline; the
+        fact `change` is that difference in the outcome's unit, and `rank` the number of factors that stand out.
 
     References
     ----------
@@ -48,8 +50,8 @@ def check(study: Study) -> CheckResult:
     found = {count: each for count, each in tried.items() if each is not None}
     if 0 not in found or len(found) < 2:
         return CheckResult("factor_sufficiency", "not_run", reason="not_computable")
-    judged = [each.effect for count, each in found.items() if count <= rank]
-    change = max((effect - found[0].effect for effect in judged), key=abs)
+    judged = [each.effect for count, each in found.items() if 1 <= count <= rank]
+    change = max((effect - study.headline.effect for effect in judged), key=abs, default=0.0)
     value = abs(change) / study.spread
     return CheckResult(
         "factor_sufficiency",

@@ -229,6 +229,18 @@ def test_without_further_factors_two_way_effects_are_enough(seed):
     assert len(set(found.series["effects"])) == 4
 
 
+def test_a_headline_that_deals_with_the_factor_agrees_with_it_taken_out():
+    """One cycle, reactions that differ by a quarter: difference-in-differences is off, its synthetic kin is not."""
+    statuses = {"did": [], "synthetic_did": []}
+    for seed in range(5):
+        slopes = np.random.default_rng(1000 + seed).normal(1.0, 0.24, 60)
+        panel = world(seed, n_units=60, loadings=slopes, beta=slopes[0], scale=0.4, effect=2.0)
+        for method, found in statuses.items():
+            found.append(checked("factor_sufficiency", panel, method).status)
+    assert "failed" not in statuses["synthetic_did"]
+    assert statuses["synthetic_did"].count("passed") > statuses["did"].count("passed")
+
+
 # ------------------------------------------------------------------ 10 spillover_rings
 
 
