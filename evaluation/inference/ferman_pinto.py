@@ -10,7 +10,7 @@ import numpy as np
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, rank_p_value
+from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, rank_p_value, slope_factors
 from evaluation.inference.placebo import few_controls, from_placebos
 from evaluation.numerics import unit_noise, variance_function
 from evaluation.panel import Array, Panel
@@ -67,10 +67,10 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
-    placebos = placebo_fits(pipeline, panel, rng)
+    fit, placebos = pipeline(panel), placebo_fits(pipeline, panel, rng)
     design, own = _designs(placebos, panel)
-    factors, _, _ = _rescale(design, placebos.effects, own)
-    return rank_p_value(placebos.effects * factors, pipeline(panel).att)
+    draws = placebos.effects * _rescale(design, placebos.effects, own)[0]
+    return rank_p_value(draws * slope_factors(fit, placebos, draws), fit.att)
 
 
 def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
