@@ -77,7 +77,7 @@ _FACTS: dict[str, dict[str, str]] = {
     "negative_controls": {"count": "count", "largest": "two", "largest_name": "named"},
     "common_shock": {"mean": "amount", "shock": "amount", "rejected": "share", "draws": "count", "tests": "count"},
     "planted_effect": {"planted": "amount", "recovered": "amount", "coverage": "share", "count": "count"},
-    "factor_sufficiency": {"rank": "count", "change": "amount"},
+    "factor_sufficiency": {"rank": "count", "change": "size"},
     "spillover_rings": {
         "full": "amount", "without_ring1": "amount", "without_ring2": "amount", "ring1_effect": "amount",
         "ring2_effect": "amount", "ring1": "list", "ring2": "list",
@@ -195,7 +195,7 @@ def slots(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
         items = facts.texts(one.series.get("items"))
         present = facts.values(one.series.get("present"))
         missing = [name for name, there in zip(items, present, strict=False) if not there]
-        found["missing"] = words.listed([item(name, words) for name in missing]) or words("number.missing")
+        found["missing"] = words.listed([_inside(item(name, words)) for name in missing]) or words("number.missing")
     return standing(result, words) | found
 
 
@@ -224,8 +224,8 @@ def amount(value: float | None, result: Result, words: Words) -> str:
 def fact(value: Value, kind: str, result: Result, words: Words) -> str:
     """One fact as it stands in a sentence."""
     number = facts.number(value)
-    if kind == "amount":
-        return amount(number, result, words)
+    if kind in {"amount", "size"}:
+        return amount(abs(number) if kind == "size" and number is not None else number, result, words)
     if kind == "share":
         return words.share(number)
     if kind in {"number", "two", "one", "count"}:
@@ -249,6 +249,11 @@ def fact(value: Value, kind: str, result: Result, words: Words) -> str:
 def item(name: str, words: Words) -> str:
     """The name of one item of the record of the run."""
     return words(key) if (key := f"audit.item.{name}") in words else name.replace("_", " ")
+
+
+def _inside(name: str) -> str:
+    """A name as it stands inside a sentence: with a small letter, unless it is an abbreviation."""
+    return name if name[1:2].isupper() else name[:1].lower() + name[1:]
 
 
 def _label(name: str, result: Result, words: Words) -> str:

@@ -37,7 +37,7 @@ BLOCKS: dict[str, dict[str, tuple[str, ...]]] = {
     "composition": {"": ("states", "sides", "periods", "counts")},
     "breakdown": {"": ("drift", "effects", "lowers", "uppers")},
     "cycle_state": {
-        "": ("phases", "effects", "lowers", "uppers"), "path": ("path_periods", "path_effects"), "cycle": ("periods", "cycle"),
+        "": ("phases", "effects", "lowers", "uppers"), "cycle": ("periods", "cycle"), "path": ("path_periods", "path_effects"),
     },
     "provenance": {"": ("items", "present")},
 }  # fmt: skip

@@ -56,7 +56,7 @@ def draw_lines(found: Lines, words: Words, palette: Palette, width: int) -> Spec
     y_scale = scale(
         [value for _, series in found.series for value in series], 3 if width <= NARROW else 5, zero=found.zero
     )
-    left = margin(words.number(tick, y_scale.decimals) for tick in y_scale.ticks)
+    left = margin(words.number(tick, y_scale.decimals) for tick in y_scale.ticks) + 3
     right = margin((name for name, _ in found.series), 12)
     frame = Frame(width, left, right, 0, 28, 170)
     frame = Frame(width, left, right, label_height(found.line, frame, words), 28, 170)
@@ -89,7 +89,7 @@ def draw_curve(found: Curve, words: Words, palette: Palette, width: int) -> Spec
     """The effect with its band, the line of zero, and firm lines down from the labelled places."""
     y_scale = scale((*found.effects, *found.lows, *found.highs), 3, zero=True)
     axis = scale((*found.x, *(place for place, _, _ in found.places)), 4, zero=True, pad=0.02)
-    left = margin(words.number(tick, y_scale.decimals) for tick in y_scale.ticks)
+    left = margin(words.number(tick, y_scale.decimals) for tick in y_scale.ticks) + 3
     top = 8 + 18 * len(found.places)
     frame = Frame(width, left, 16, top, 28, 170)
     x = quantity("x", axis, number_axis(axis, palette, "bottom", grid=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from evaluation.report import facts
@@ -25,7 +26,9 @@ def _ladder(check: CheckResult, result: Result, words: Words) -> list[Line] | No
     adjusts = facts.texts(check.series.get("adjusts"))
     variants = (*facts.texts(check.series.get("variants")), *("",) * len(adjusts))
     names = tuple(_rung(name, variant, words) for name, variant in zip(adjusts, variants, strict=False))
-    return lines_of(names, check, result, words, lambda place: adjusts[place] == result.cycle.adjust)
+    lines = lines_of(names, check, result, words, lambda place: adjusts[place] == result.cycle.adjust)
+    statuses = dict(zip(names, facts.texts(check.series.get("statuses")), strict=False))
+    return lines and [replace(line, quiet=statuses.get(line.name) == "comparison") for line in lines]
 
 
 def _rung(adjust: str, variant: str, words: Words) -> str:
