@@ -97,6 +97,21 @@ def test_the_treated_unit_is_no_dot_among_the_others() -> None:
     assert sum(len(layer) for layer in rows(spec, "circle")) == len(series("loading_balance", "units")) - 1
 
 
+def test_equal_weights_make_no_dot_darker() -> None:
+    """The treated unit has no weight in its own comparison, which makes the others no less equal."""
+    result = audited()
+    units = ["Hjørring", *series("loading_balance", "units")[1:]]
+    even = {"units": units, "weights": [0.0, *[1 / 92] * 92]}
+    checks = tuple(
+        replace(one, series={**one.series, **even}) if one.id == "loading_balance" else one
+        for one in result.cycle.audit
+    )
+    found = FIGURES["audit_loading_balance"].values(
+        replace(result, cycle=replace(result.cycle, audit=checks)), load("en")
+    )
+    assert not any(found.values.strong)
+
+
 def test_held_out_periods_are_shaded() -> None:
     (bands,) = rows(drawn("audit_backcast"), "rect")
     assert [(row["x"], row["x2"]) for row in bands] == [(0.5, 1.5), (1.5, 2.5)]

@@ -95,8 +95,8 @@ def _sorted(
     values = column(check, names[0])
     lows, highs = (column(check, name, len(values)) for name in names[1:])
     heavy = (*weights, *(None,) * len(values))
-    even = len({round(weight or 0.0, 9) for weight in weights}) < 2
     kept = [place for place, value in enumerate(values) if value is not None and place not in without]
+    even = len({round(heavy[place] or 0.0, 9) for place in kept}) < 2
     if not kept:
         return None
     return Sorted(
