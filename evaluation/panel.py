@@ -193,6 +193,13 @@ class Panel:
 
         return dataclasses.replace(self, **changes)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How a panel is sent to another process: its fields, without what is worked out from them."""
+        import dataclasses
+
+        fields = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return _rebuilt, ({**fields, "covariates": dict(self.covariates), "cycle": dict(self.cycle)},)
+
     # ------------------------------------------------------------------ the door
 
     @classmethod
@@ -242,6 +249,10 @@ class Panel:
             frame, unit=unit, time=time, outcome=outcome, treated=treated, start=start, size=size, noise=noise,
             cluster=cluster, region=region, covariates=covariates, cycle=cycle, window=window,
         )  # fmt: skip
+
+
+def _rebuilt(fields: Mapping[str, Any]) -> Panel:
+    return Panel(**fields)
 
 
 def _freeze(panel: Panel, name: str, value: npt.NDArray[Any], shape: tuple[int, ...]) -> None:

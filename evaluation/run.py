@@ -12,6 +12,7 @@ from evaluation.spec.catalogue import Catalogue
 from evaluation.spec.loaded import LoadedSpec
 
 if TYPE_CHECKING:
+    from evaluation.checking import Found, Second
     from evaluation.panel import Panel
     from evaluation.prepare import Prepared
     from evaluation.result import CheckResult, Cycle, Failure, Population, Result
@@ -55,27 +56,36 @@ def evaluate(
     seed : int, optional
         Instead of the spec's.
     pages : bool
-        Pages will be written afterwards: what draws their figures starts in a process of its own while this one computes.
+        Pages will be written afterwards: what draws their figures starts in a process of its own while this one computes,
+        and another one takes a share of the audit.
 
     Raises
     ------
     SpecError, DataError, EstimationError, DisclosureError
         The spec is wrong, the data do not fit it, the headline cannot be estimated, nothing may be published.
     """
+    loaded = spec_or_path if isinstance(spec_or_path, LoadedSpec) else load_spec(spec_or_path)
+    if seed is not None:
+        loaded = replace(loaded, spec=loaded.spec.model_copy(update={"seed": seed}))
+    judge_publication(loaded)
+    from evaluation.checking import second_process
+
+    if pages:
+        from evaluation.report import converter
+
+        converter.warm_up()
+    with second_process(wanted=pages) as second:
+        return _evaluated(loaded, progress or (lambda stage, text: None), second)
+
+
+def _evaluated(loaded: LoadedSpec, say: Progress, second: Second | None) -> Result:
+    """From the spec to the Result that may be published."""
     from evaluation import disclosure, provenance
     from evaluation.design import defaults_used, describe
     from evaluation.result import Disclosure, Published, Result, texts
     from evaluation.verdict import judge
 
-    loaded = spec_or_path if isinstance(spec_or_path, LoadedSpec) else load_spec(spec_or_path)
-    if seed is not None:
-        loaded = replace(loaded, spec=loaded.spec.model_copy(update={"seed": seed}))
-    spec, say = loaded.spec, progress or (lambda stage, text: None)
-    judge_publication(loaded)
-    if pages:
-        from evaluation.report import converter
-
-        converter.warm_up()
+    spec = loaded.spec
     say(
         "Spec",
         f"{loaded.path.name}, {_count(1 + len(spec.estimator), 'estimator')}, {_count(len(catalogue().checks), 'check')}",
@@ -85,8 +95,7 @@ def evaluate(
     study, failures = _study(loaded, prepared, say)
     record = provenance.record(loaded, prepared.inputs, defaults_used(spec))
     study = replace(study, record=record, flow=prepared.flow, population=population)
-    checks, broken = _checks(study, say)
-    cycle, unknown = _cycle(study, say)
+    checks, cycle, broken = _checked(study, say, second)
     headline = replace(study.headline, notes=(*study.headline.notes, *prepared.notes))
     result = Result(
         title=texts(spec.title or spec.question, spec.languages),
@@ -101,7 +110,7 @@ def evaluate(
         provenance=record,
         disclosure=Disclosure(spec.data.public, spec.disclosure.minimum, spec.disclosure.round),
         flow=prepared.flow,
-        failures=(*failures, *broken, *unknown),
+        failures=(*failures, *broken),
         commissioned_by=texts(spec.commissioned_by, spec.languages) if spec.commissioned_by else {},
         funding=texts(spec.funding, spec.languages) if spec.funding else {},
         population=population,
@@ -191,59 +200,56 @@ def _study(loaded: LoadedSpec, prepared: Prepared, say: Progress) -> tuple[Study
     return made, tuple(failures)
 
 
-def _checks(study: Study, say: Progress) -> tuple[tuple[CheckResult, ...], tuple[Failure, ...]]:
-    """Every check of the comparison."""
+def _checked(
+    study: Study, say: Progress, second: Second | None
+) -> tuple[tuple[CheckResult, ...], Cycle, tuple[Failure, ...]]:
+    """Every check of the comparison; how much the cycle was, in several ways; and the auditor's attempts to break that."""
+    from evaluation.checking import audit, run_checks
     from evaluation.checks import CHECKS
 
-    return _each("Checks", CHECKS, study, say)
+    checks: dict[str, Found] = {}
+
+    def account() -> Cycle:
+        checks.update(run_checks(CHECKS, CHECKS, study))
+        _tally("Checks", checks, say)
+        return _account(study, say)
+
+    cycle, audited = audit(study, account, second)
+    _tally("Audit", audited, say)
+    failures = [failure for _, failure in (*checks.values(), *audited.values()) if failure is not None]
+    cycle = replace(cycle, audit=tuple(result for result, _ in audited.values()))
+    return tuple(result for result, _ in checks.values()), cycle, tuple(failures)
 
 
-def _cycle(study: Study, say: Progress) -> tuple[Cycle, tuple[Failure, ...]]:
-    """How much the business cycle was, in several ways, and the auditor's attempts to break that."""
+def _account(study: Study, say: Progress) -> Cycle:
+    """The ladder, the waterfall and what a bad control would cost."""
     from evaluation.accounting.bad_control import bad_control
     from evaluation.accounting.ladder import ladder
     from evaluation.accounting.waterfall import waterfall
-    from evaluation.audit import AUDIT
     from evaluation.result import Cycle, Value
 
     rungs = ladder(study)
     terms = study.headline.details.get("adjustment")
     known: dict[str, Value] = dict(terms) if isinstance(terms, dict) else {}
-    cycle = Cycle(
-        study.headline.adjust, rungs, waterfall(study), terms=known, series=study.context.series,
-        bad_control=bad_control(study, rungs), notes=study.context.notes,
-    )  # fmt: skip
     effects = [rung.effect for rung in rungs if rung.effect is not None and rung.status == "valid"]
     if len(effects) > 1:
         say("Cycle", f"{len(effects)} ways of taking it out, effects from {min(effects):.4g} to {max(effects):.4g}")
-    audit, failures = _each("Audit", AUDIT, replace(study, cycle=cycle), say)
-    return replace(cycle, audit=audit), failures
+    return Cycle(
+        study.headline.adjust, rungs, waterfall(study), terms=known, series=study.context.series,
+        bad_control=bad_control(study, rungs), notes=study.context.notes,
+    )  # fmt: skip
 
 
-def _each(
-    stage: str, registry: Mapping[str, Callable[[Study], CheckResult]], study: Study, say: Progress
-) -> tuple[tuple[CheckResult, ...], tuple[Failure, ...]]:
-    """Every check of a registry; one that cannot be computed becomes a visible failure."""
-    from evaluation.result import CheckResult, Failure
-
-    results: list[CheckResult] = []
-    failures: list[Failure] = []
-    for name, check in registry.items():
-        try:
-            results.append(check(study))
-        except EstimationError as error:
-            problems = tuple(problem.what for problem in error.problems)
-            results.append(CheckResult(name, "not_run", reason="not_computable", facts={"problem": problems[0]}))
-            failures.append(Failure("check", name, problems))
+def _tally(stage: str, found: Mapping[str, Found], say: Progress) -> None:
+    """One line: how many passed, and which did not."""
     counted = {
-        status: [each.id for each in results if each.status == status]
+        status: [each.id for each, _ in found.values() if each.status == status]
         for status in ("passed", "warns", "failed", "not_run")
     }
     said = [f"{len(names)} {status.replace('_', ' ')}" for status, names in counted.items() if names]
     doubtful = [*counted["failed"], *counted["warns"]]
     if said:
         say(stage, ", ".join(said) + (f": {', '.join(doubtful)}" if doubtful else ""))
-    return tuple(results), tuple(failures)
 
 
 def _options(raw: Mapping[str, Any], outcome: str) -> dict[str, Any]:
