@@ -44,13 +44,13 @@ OTHERS = ("Aabenraa", "Silkeborg", "Ballerup", "Vordingborg")
 OWN, NEIGHBOURS, PREDICTED = ({"use": use} for use in ("own", "neighbours", "predicted"))
 RUNGS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("did", "none", {}),
-    ("did", "sensitivity", {}),
     ("did", "local_series", OWN),
-    ("synthetic_control", "none", {}),
     ("synthetic_did", "none", {}),
     ("synthetic_did", "local_series", OWN),
 )
 MORE: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("synthetic_control", "none", {}),
+    ("did", "sensitivity", {}),
     ("did", "region_time", {}),
     ("did", "local_series", NEIGHBOURS),
     ("did", "local_series", PREDICTED),

@@ -85,31 +85,30 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """Which effect is asked about: the panel's periods before the start and the tested ones, `places` being the latter."""
+    """Which effect is asked about: a panel of the periods before the start and the tested ones, `places` being the latter."""
 
     pipeline: Pipeline
     panel: Panel
-    columns: Indices
     places: Indices
 
     @property
     def length(self) -> int:
         """How many periods are permuted."""
-        return int(self.columns.size)
+        return self.panel.n_periods
 
 
 def _question(pipeline: Pipeline, panel: Panel, window: Indices) -> _Question:
     start = panel.starts[0]
     columns = np.concatenate([np.arange(start), window])
-    return _Question(pipeline, panel, columns, np.arange(start, columns.size))
+    return _Question(pipeline, _columns(panel, columns), np.arange(start, columns.size))
 
 
 def _sizes(question: _Question, effect: float) -> Array:
     """(periods,) sizes of the gaps when `effect` is taken off the tested cells and the model is fitted on all periods."""
     panel = question.panel
     outcome = panel.outcome.copy()
-    outcome[np.ix_(np.flatnonzero(panel.treated), question.columns[question.places])] -= effect
-    gaps = question.pipeline.gaps(_columns(panel.with_outcome(outcome), question.columns))
+    outcome[np.ix_(np.flatnonzero(panel.treated), question.places)] -= effect
+    gaps = question.pipeline.gaps(panel.with_outcome(outcome))
     if gaps is None:
         raise EstimationError(
             f"conformal: {question.pipeline.method.name} has no fit with the null imposed on all periods; "
@@ -187,7 +186,7 @@ REACH = 3
 
 
 def _invert(question: _Question, p_value: PValue, centre: float, alpha: float, steps: int) -> tuple[float, float]:
-    """The smallest and largest effect that are not rejected, or NaN where all are.
+    """The smallest and largest effect that are not rejected: NaN where all are, infinite where no size of effect is.
 
     The set need not be an interval, so the search walks outward in even steps, past gaps, until nothing was accepted for
     `REACH` typical gaps; the last change from accepted to rejected is then bisected. A typical gap is the mean gap of the fit
@@ -199,9 +198,13 @@ def _invert(question: _Question, p_value: PValue, centre: float, alpha: float, s
     if not (math.isfinite(centre) and step > 0.0):
         return math.nan, math.nan
     limits = []
+    furthest = 100 * REACH * steps
     for sign in (-1.0, 1.0):
+        if p_value(centre + sign * furthest * step) > accepted_at:
+            limits.append(sign * math.inf)  # too few permutations to reject anything, however large
+            continue
         last, here = None, 0
-        while here - (0 if last is None else last) <= REACH * steps and here < 100 * REACH * steps:
+        while here - (0 if last is None else last) <= REACH * steps and here < furthest:
             if p_value(centre + sign * here * step) > accepted_at:
                 last = here
             here += 1

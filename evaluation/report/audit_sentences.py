@@ -66,7 +66,7 @@ _FACTS: dict[str, dict[str, str]] = {
     },
     "backcast": {
         "rmse": "amount", "trough_error": "amount", "trough_period": "period", "median_donor": "amount", "share": "share",
-        "periods": "text", "method": "method", "did_rmse": "amount", "did_median": "amount",
+        "periods": "span", "method": "method", "did_rmse": "amount", "did_median": "amount",
     },
     "ladder": {
         "cycle": "amount", "cycle_lower": "number", "cycle_upper": "amount", "outside": "rungs", "opposite": "rungs",
@@ -89,10 +89,10 @@ _FACTS: dict[str, dict[str, str]] = {
     },
     "breakdown": {
         "drift": "two", "drift_limit": "two", "drift_sd": "two", "shock": "amount", "shock_limit": "amount",
-        "shock_units": "one", "shock_units_limit": "one", "downturn_fall": "amount", "downturn": "text", "m_bar": "two",
+        "shock_units": "one", "shock_units_limit": "one", "downturn_fall": "amount", "downturn": "span", "m_bar": "two",
         "m_bar_limit": "two", "local_sd": "amount",
     },
-    "cycle_state": {"weakest": "text", "weakest_effect": "amount", "mean": "amount"},
+    "cycle_state": {"weakest": "span", "weakest_effect": "amount", "mean": "amount"},
     "provenance": {
         "inputs": "count", "hashes": "count", "spec_sha256": "text", "frozen": "text", "seed": "plain", "version": "text",
         "steps": "count", "deviations": "text",
@@ -237,6 +237,9 @@ def fact(value: Value, kind: str, result: Result, words: Words) -> str:
         return words.listed(list(facts.texts(value)), 6) or words("audit.nothing")
     if value is None or value == "":
         return words("number.missing")
+    if kind == "span":
+        first, dash, last = str(value).partition("-")
+        return words.span(first, last) if dash else words.period(first)
     if kind == "period":
         return words.period(str(value))
     if kind == "named":
