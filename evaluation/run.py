@@ -75,7 +75,10 @@ def evaluate(
 
         converter.warm_up()
     with second_process(wanted=pages) as second:
-        return _evaluated(loaded, progress or (lambda stage, text: None), second)
+        result = _evaluated(loaded, progress or (lambda stage, text: None), second)
+    if pages:
+        converter.warm_up(2)
+    return result
 
 
 def _evaluated(loaded: LoadedSpec, say: Progress, second: Second | None) -> Result:

@@ -1,8 +1,8 @@
-"""Vega-Lite to SVG in a process of its own.
+"""Vega-Lite to SVG in processes of their own.
 
 The converter holds Python's lock while it works and needs half a second to start. In a helper process it starts while the
-estimates are computed and draws one figure while the next is being described. Where no helper can be started, or one dies,
-the same conversion is done here.
+estimates are computed and draws one figure while the next is being described; a second helper joins it for the drawing. Where
+none can be started, or one dies, the same conversion is done here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
-from functools import cache
+from queue import SimpleQueue
 from typing import Any
 
 HELPER = """
@@ -66,11 +66,21 @@ class Helper:
         return b""
 
 
-def warm_up() -> None:
-    """Start the helper and give it a first figure to draw, which takes most of a second, without waiting for it."""
-    helper = _helper()
-    if helper is not None:
-        helper.ask({"vl_spec": FIRST, "vl_version": VL_VERSION, "allowed_base_urls": []}, silent=True)
+_STARTED: list[Helper] = []
+_FREE: SimpleQueue[Helper] = SimpleQueue()
+_STARTING = threading.Lock()
+
+
+def warm_up(helpers: int = 1) -> None:
+    """Have so many helpers: each is given a first figure to draw, which takes most of a second, without waiting for it."""
+    with _STARTING:
+        while len(_STARTED) < min(helpers, os.cpu_count() or 1):
+            helper = _start()
+            if helper is None:
+                return
+            _STARTED.append(helper)
+            helper.ask({"vl_spec": FIRST, "vl_version": VL_VERSION, "allowed_base_urls": []}, silent=True)
+            _FREE.put(helper)
 
 
 def convert(request: dict[str, Any]) -> str:
@@ -82,8 +92,14 @@ def convert(request: dict[str, Any]) -> str:
         The converter refused the specification.
     """
     request = {**request, "vl_spec": _printable(request["vl_spec"])}
-    helper = _helper()
-    answer = b"" if helper is None else helper.ask(request)
+    warm_up()
+    answer = b""
+    if _STARTED:
+        helper = _FREE.get()
+        try:
+            answer = helper.ask(request)
+        finally:
+            _FREE.put(helper)
     if not answer:
         return _here(request)
     told: dict[str, str] = json.loads(answer)
@@ -108,9 +124,8 @@ def _here(request: dict[str, Any]) -> str:
     return svg
 
 
-@cache
-def _helper() -> Helper | None:
-    """The helper, started once; it ends with this process, whose end closes its input."""
+def _start() -> Helper | None:
+    """A helper, which ends with this process, whose end closes its input; None where none can be started."""
     paths = os.pathsep.join(path for path in sys.path if path)
     try:
         process = subprocess.Popen(

@@ -13,6 +13,9 @@ from evaluation.report import converter
 from evaluation.report.figures.base import Spec
 from evaluation.report.words import MINUS, Words
 
+HELPERS = 2
+"""Figures drawn at the same time."""
+
 _SVG = "http://www.w3.org/2000/svg"
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _REFERENCE = re.compile(r"url\(#([^)]+)\)")
@@ -35,7 +38,8 @@ class Drawing:
 def draw(drawings: Sequence[Drawing], words: Words) -> dict[str, str]:
     """Every drawing's SVG by its key; specifications are written here while the converter draws those before."""
     locale = _locale(words)
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    converter.warm_up(HELPERS)
+    with ThreadPoolExecutor(max_workers=HELPERS) as pool:
         waiting: dict[str, Future[str]] = {one.key: pool.submit(convert, one.spec(), locale) for one in drawings}
         return {one.key: finished(waiting[one.key].result(), one) for one in drawings}
 

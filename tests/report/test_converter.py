@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 
@@ -23,13 +26,25 @@ def test_a_warm_up_leaves_no_answer_behind() -> None:
     assert converter.convert(narrow) == converter._here(narrow)
 
 
+def test_two_helpers_draw_what_one_draws() -> None:
+    converter.warm_up(2)
+    with ThreadPoolExecutor(2) as pool:
+        drawn = list(pool.map(converter.convert, [REQUEST] * 6))
+    assert len({re.sub(r'"clip[0-9]+"', "", one) for one in drawn}) == 1
+
+
 def test_without_a_helper_the_page_is_still_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no process may be started, and where the helper has died."""
-    monkeypatch.setattr(converter, "_helper", lambda: None)
+    monkeypatch.setattr(converter, "_STARTED", [])
+    monkeypatch.setattr(converter, "_start", lambda: None)
     assert converter.convert(REQUEST).startswith("<svg")
     dead = subprocess.Popen([sys.executable, "-c", ""], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     dead.wait()
-    monkeypatch.setattr(converter, "_helper", lambda: converter.Helper(dead, threading.Lock()))
+    helper = converter.Helper(dead, threading.Lock())
+    free: SimpleQueue[converter.Helper] = SimpleQueue()
+    free.put(helper)
+    monkeypatch.setattr(converter, "_STARTED", [helper])
+    monkeypatch.setattr(converter, "_FREE", free)
     assert converter.convert(REQUEST).startswith("<svg")
     converter._end(dead)
 
