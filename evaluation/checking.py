@@ -11,11 +11,11 @@ import contextlib
 import os
 import pickle
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from evaluation import helper
 from evaluation.audit import AUDIT
 from evaluation.errors import EstimationError
 from evaluation.result import CheckResult, Cycle, Failure
@@ -86,7 +86,7 @@ class Second:
 @contextlib.contextmanager
 def second_process(wanted: bool) -> Iterator[Second | None]:
     """A second process while the block runs; None where it is not wanted, there is no second core, or none can be started."""
-    process = _started() if wanted and (os.cpu_count() or 1) > 1 else None
+    process = helper.start(HELPER) if wanted and (os.cpu_count() or 1) > 1 else None
     try:
         yield None if process is None else Second(process)
     finally:
@@ -97,20 +97,6 @@ def second_process(wanted: bool) -> Iterator[Second | None]:
                     if stream is not None:
                         stream.close()
             process.wait()
-
-
-def _started() -> subprocess.Popen[bytes] | None:
-    paths = os.pathsep.join(path for path in sys.path if path)
-    try:
-        return subprocess.Popen(
-            [sys.executable, "-c", HELPER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": paths},
-        )
-    except OSError:
-        return None
 
 
 def audit(study: Study, cycle: Callable[[], Cycle], second: Second | None) -> tuple[Cycle, dict[str, Found]]:

@@ -13,11 +13,12 @@ import json
 import os
 import re
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
+
+from evaluation import helper
 
 HELPER = """
 import json, sys
@@ -75,12 +76,12 @@ def warm_up(helpers: int = 1) -> None:
     """Have so many helpers: each is given a first figure to draw, which takes most of a second, without waiting for it."""
     with _STARTING:
         while len(_STARTED) < min(helpers, os.cpu_count() or 1):
-            helper = _start()
-            if helper is None:
+            started = _start()
+            if started is None:
                 return
-            _STARTED.append(helper)
-            helper.ask({"vl_spec": FIRST, "vl_version": VL_VERSION, "allowed_base_urls": []}, silent=True)
-            _FREE.put(helper)
+            _STARTED.append(started)
+            started.ask({"vl_spec": FIRST, "vl_version": VL_VERSION, "allowed_base_urls": []}, silent=True)
+            _FREE.put(started)
 
 
 def convert(request: dict[str, Any]) -> str:
@@ -95,11 +96,11 @@ def convert(request: dict[str, Any]) -> str:
     warm_up()
     answer = b""
     if _STARTED:
-        helper = _FREE.get()
+        free = _FREE.get()
         try:
-            answer = helper.ask(request)
+            answer = free.ask(request)
         finally:
-            _FREE.put(helper)
+            _FREE.put(free)
     if not answer:
         return _here(request)
     told: dict[str, str] = json.loads(answer)
@@ -126,16 +127,8 @@ def _here(request: dict[str, Any]) -> str:
 
 def _start() -> Helper | None:
     """A helper, which ends with this process, whose end closes its input; None where none can be started."""
-    paths = os.pathsep.join(path for path in sys.path if path)
-    try:
-        process = subprocess.Popen(
-            [sys.executable, "-c", HELPER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": paths},
-        )
-    except OSError:
+    process = helper.start(HELPER)
+    if process is None:
         return None
     atexit.register(_end, process)
     return Helper(process, threading.Lock())
