@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from evaluation import cli
+from evaluation import checks, cli
 from evaluation import run as flow
 from evaluation.errors import DataError, DisclosureError, EstimationError
 from evaluation.result import CheckResult
@@ -260,7 +260,7 @@ def test_a_result_that_no_run_can_have_written_is_refused(evaluate: Any, jobs: s
 
 @needs_pages
 def test_strict_fails_after_the_report_was_written(evaluate: Any, jobs: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flow, "_checks", lambda study, say: ((CheckResult("pre_trends", "failed"),), ()))
+    monkeypatch.setattr(checks, "CHECKS", {"pre_trends": lambda study: CheckResult("pre_trends", "failed")})
     assert evaluate(jobs).code == 0
     said = evaluate(jobs, "--strict")
     assert said.code == 7

@@ -51,7 +51,7 @@ def test_what_an_adjusted_headline_takes_out_is_told_with_its_interval() -> None
 
 def test_the_ladder_in_words() -> None:
     assert said(cycle.ladder_sentences(cycled(), load("en"))) == [
-        "4 ways of taking the business cycle out can be believed. Their effects run from −0.23 to 0.31 percentage points.",
+        "4 ways of taking the business cycle out have a valid interval. Their effects run from −0.23 to 0.31 percentage points.",
         "All lie inside the interval of the headline.",
         "For data like these, a rule written down beforehand recommends this way: local labour demand removed (its own series). "
         "It gives 0.31 percentage points (from −0.90 to 1.50).",

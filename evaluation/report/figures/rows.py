@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -67,7 +68,7 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int,
     numbers = [number for line in lines for number in (line.effect, line.lower, line.upper)]
     axis = scale([*numbers, *(end for band in bands for end in (band.low, band.high))], 4, zero=True)
     right = margin((line.written for line in lines), 40, bold=True)
-    left = 8 if stacked else min(margin((line.name for line in lines), bold=True), 236)
+    left = _first_label(axis, words, width) if stacked else min(margin((line.name for line in lines), bold=True), 236)
     # stacked names stand on the line of the numbers, so the plot may use the numbers' margin too
     room = width - right - 16 if stacked else left - 8
     tallest = max(len(broken(line.name, room)) for line in lines)
@@ -114,6 +115,14 @@ def draw_rows(lines: Sequence[Line], words: Words, palette: Palette, width: int,
         names = [(row["name_y"], broken(row["name"], room)) for row in part]
         layers += name_marks(names, 8 - frame.left, y, ink, stacked, look)
     return finish(layers, frame)
+
+
+def _first_label(axis: Scale, words: Words, width: int) -> int:
+    """The left margin of a plot without names beside it: enough for the half of the first number that reaches out of the axis."""
+    if not axis.ticks:
+        return 8
+    half = LETTER * len(words.number(axis.ticks[0], axis.decimals)) / 2
+    return max(8, math.ceil(half + 2 - axis.place(axis.ticks[0], width - 24)))
 
 
 def _behind(
