@@ -47,6 +47,12 @@ class Fit:
     influence, path_influence : Array or None
         (units,) and (times, units): the effect's and the path's linearisation; the sum over units of its square is the
         cluster-robust variance before the small-sample factor.
+    small_sample : bool
+        True: that variance takes the regression's small-sample factor and t quantiles. False: the estimator's theory is for
+        many units, so the sum of squares is the variance and quantiles are normal.
+    variance : Array or None
+        (1 + times, 1 + times) covariance of the effect and the path by the estimator's own formula, where that is not a sum
+        of squares by unit; `analytic` inference takes it as it is.
     slope_variance : float
         The variance that slopes shared by all units, estimated in the adjustment for the cycle, bring into the effect.
     n_obs, n_parameters : int
@@ -64,6 +70,8 @@ class Fit:
     fit_rmse: float | None = None
     influence: Array | None = None
     path_influence: Array | None = None
+    small_sample: bool = True
+    variance: Array | None = None
     slope_variance: float = 0.0
     n_obs: int = 0
     n_parameters: int = 0
@@ -75,7 +83,37 @@ Invariance: TypeAlias = Literal["period_shift", "unit_shift", "common_shift", "s
 """What may be done to the outcome without changing the effect: add a constant per period (to all units), per unit, to
 everything; multiply everything (the effect scales along); reorder the units."""
 
-Need: TypeAlias = Literal["never_treated", "balanced", "common_start", "two_pre_periods", "one_pre_period"]
+Need: TypeAlias = Literal[
+    "never_treated", "balanced", "common_start", "two_pre_periods", "one_pre_period", "second_group", "dose"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """The regression behind an estimator, for inference that works on its scores.
+
+    Attributes
+    ----------
+    outcome : Array
+        (units, periods); NaN for cells the regression leaves out.
+    regressors : Array
+        (coefficients, units, periods); unit and period effects are not among them, but always in the regression.
+    names : tuple of str
+        (coefficients,).
+    combination : Array
+        (coefficients,) the headline effect is `combination @ coefficients`.
+    trends : bool
+        Also a linear trend of each unit.
+    weights : Array or None
+        (units, periods) weights of the cells; None for equal ones.
+    """
+
+    outcome: Array
+    regressors: Array
+    names: tuple[str, ...]
+    combination: Array
+    trends: bool = False
+    weights: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +122,7 @@ class Method:
 
     `gaps(panel, options)`, where it exists, gives the (periods,) gaps between treated and counterfactual when the model is
     fitted on *all* periods as if none were treated: the null-imposed residuals of conformal inference.
+    `regression(panel, options)`, where it exists, is the regression whose coefficients the estimator combines.
     """
 
     name: str
@@ -95,6 +134,7 @@ class Method:
     default_inference: str
     source: str
     gaps: Callable[[Panel, Any], Array] | None = None
+    regression: Callable[[Panel, Any], Design] | None = None
 
 
 Term: TypeAlias = float | int | str | Array
@@ -213,6 +253,12 @@ class Pipeline:
             return None
         return self.method.gaps(self.adjust(panel).panel, self.options)
 
+    def regression(self, panel: Panel) -> Design | None:
+        """The regression behind the fit of the adjusted panel, or None where the estimator is none."""
+        if self.method.regression is None:
+            return None
+        return self.method.regression(self.adjust(panel).panel, self.options)
+
 
 def _with_the_cycle(fit: Fit, panel: Panel, adjusted: Adjusted) -> Fit:
     """The fit of an adjusted panel, told in the units and at the levels of the panel it was made from."""
@@ -284,6 +330,8 @@ class Inference:
     `infer_from(pipeline, panel, level, fit, placebos)`, where the inference rests on placebos, is `infer` for whoever has the
     pipeline's fit and its placebo fits already: the same interval, and nothing is fitted again. It may be handed the differences
     of two pipelines' fits, which are fits without a path (`event_times` is empty).
+
+    `many_treated` marks an inference whose theory is for many treated clusters.
     """
 
     name: str
@@ -294,3 +342,4 @@ class Inference:
     source: str
     test_each: Callable[[Pipeline, Panel, int, Rng], Array] | None = None
     infer_from: Callable[[Pipeline, Panel, float, Fit, Placebos], Interval] | None = None
+    many_treated: bool = False

@@ -9,7 +9,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from evaluation.contracts import Fit, Method
+from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
 from evaluation.numerics import Target, common_start, contrast, contrast_influence, fit_of, target_weights
 from evaluation.panel import Array, Mask, Panel
@@ -59,7 +59,7 @@ def fit(panel: Panel, options: Options) -> Fit:
     complete = bool(np.isfinite(outcome[:, used]).all())
     if len(panel.starts) == 1 and complete and not options.covariates and not options.unit_trends:
         return _contrast_fit(panel, common_start(panel, "did"), used)
-    return _regression_fit(panel, outcome, options)
+    return _regression_fit(panel, options)
 
 
 def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
@@ -94,34 +94,43 @@ def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
     )
 
 
-def _regression_fit(panel: Panel, outcome: Array, options: Options) -> Fit:
+def regression(panel: Panel, options: Options) -> Design:
+    """Outcomes on the treated cells of the window and the covariates; the first coefficient is the effect.
+
+    Raises
+    ------
+    EstimationError
+        No unit is treated, the window is empty, or a covariate is not there or never changes.
+    """
     if not panel.treated.any():
         raise EstimationError("did: no unit is treated")
     if not panel.target.any():
         raise EstimationError("did: the window holds no treated period")
     names = ("treated", *options.covariates)
     regressors = np.concatenate([panel.target.astype(np.float64)[None], covariate_stack(panel, options.covariates)])
+    return Design(used_outcome(panel), regressors, names, np.eye(len(names))[0], options.unit_trends)
+
+
+def _regression_fit(panel: Panel, options: Options) -> Fit:
+    design = regression(panel, options)
+    outcome, regressors, names = design.outcome, design.regressors, design.names
     target = target_weights(panel, np.isfinite(outcome) & np.isfinite(regressors).all(axis=0))
-    regression = two_way_regression(
-        outcome, regressors, trends=options.unit_trends, names=names, functional=target.cells
-    )
-    coefficients: dict[str, Value] = {
-        name: float(value) for name, value in zip(names, regression.coefficients, strict=True)
-    }
+    found = two_way_regression(outcome, regressors, trends=design.trends, names=names, functional=target.cells)
+    coefficients: dict[str, Value] = {name: float(value) for name, value in zip(names, found.coefficients, strict=True)}
     if len(panel.starts) == 1:
-        return _with_path(panel, target, regression, coefficients)
+        return _with_path(panel, target, found, coefficients)
     note = Note(
         "staggered_twfe",
         "The treated units started at different times: this coefficient mixes comparisons and may weight some effects "
         "negatively. It should not be the answer.",
     )
     return Fit(
-        att=float(regression.coefficients[0]) + regression.functional,
+        att=float(found.coefficients[0]) + found.functional,
         effects=np.empty(0),
         event_times=np.empty(0, dtype=np.int64),
-        influence=regression.influence[0] + regression.functional_influence,
-        n_obs=regression.n_obs,
-        n_parameters=regression.n_parameters,
+        influence=found.influence[0] + found.functional_influence,
+        n_obs=found.n_obs,
+        n_parameters=found.n_parameters,
         notes=(note,),
         details={"coefficients": coefficients},
     )
@@ -171,4 +180,5 @@ METHOD = Method(
     default_inference="cluster",
     source="Angrist & Pischke (2009), Mostly Harmless Econometrics, section 5.2",
     gaps=gaps,
+    regression=regression,
 )

@@ -8,7 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from evaluation.contracts import Fit, Method
+from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
 from evaluation.numerics import common_start, contrast, contrast_influence, fit_of, target_weights
 from evaluation.panel import Array, Indices, Panel
@@ -83,7 +83,23 @@ def _contrast_fit(panel: Panel, options: Options) -> Fit:
     )
 
 
-def _regression_fit(panel: Panel, options: Options) -> Fit:
+def regression(panel: Panel, options: Options) -> Design:
+    """Outcomes on a dummy for each event time but the reference, and the covariates; the headline is the window's mean.
+
+    Raises
+    ------
+    EstimationError
+        No unit is treated, the window is empty, a bin straddles it, or the reference period is not in the data.
+    """
+    estimated, dummies, average = _leads_and_lags(panel, options)
+    names = (*(f"event time {time}" for time in estimated), *options.covariates)
+    regressors = np.concatenate([dummies, covariate_stack(panel, options.covariates)])
+    combination = np.concatenate([average, np.zeros(len(options.covariates))])
+    return Design(panel.outcome, regressors, names, combination)
+
+
+def _leads_and_lags(panel: Panel, options: Options) -> tuple[Indices, Array, Array]:
+    """(times,) event times to estimate, their (times, units, periods) dummies and (times,) shares of the headline's cells."""
     if not panel.treated.any():
         raise EstimationError("event_study: no unit is treated")
     if not panel.target.any():
@@ -97,42 +113,45 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
         pooled = panel.target[panel.after & (times == options.bin_after)]
         if pooled.any() and not pooled.all():
             raise EstimationError("event_study: `bin_after` pools periods inside the window with periods outside it")
-    seen = panel.treated[:, None] & np.isfinite(panel.outcome)
-    found = np.unique(times[seen])
+    found = np.unique(times[panel.treated[:, None] & np.isfinite(panel.outcome)])
     if options.reference not in found:
         raise EstimationError(f"event_study: event time {options.reference}, the reference, is not in the data")
     estimated: Indices = found[found != options.reference]
-    covariates = covariate_stack(panel, options.covariates)
     dummies = (times[None] == estimated[:, None, None]) & panel.treated[None, :, None]
-    names = (*(f"event time {time}" for time in estimated), *options.covariates)
     weights = target_weights(panel, np.isfinite(panel.outcome)).cells
-    regression = two_way_regression(
-        panel.outcome, np.concatenate([dummies.astype(np.float64), covariates]), names=names, functional=weights
-    )
-    place = np.searchsorted(found, estimated)
-    effects = np.zeros(found.size)
-    effects[place] = regression.coefficients[: estimated.size]
-    path_influence = np.zeros((found.size, panel.n_units))
-    path_influence[place] = regression.influence[: estimated.size]
-    average = np.array([weights[times == time].sum() for time in found])
+    average = np.array([weights[times == time].sum() for time in estimated])
+    return estimated, dummies.astype(np.float64), average
+
+
+def _regression_fit(panel: Panel, options: Options) -> Fit:
+    design = regression(panel, options)
+    weights = target_weights(panel, np.isfinite(panel.outcome)).cells
+    found = two_way_regression(design.outcome, design.regressors, names=design.names, functional=weights)
+    count = len(design.names) - len(options.covariates)
+    estimated = np.array([int(name.rpartition(" ")[2]) for name in design.names[:count]])
+    times: Indices = np.sort(np.append(estimated, options.reference))
+    place = np.searchsorted(times, estimated)
+    effects = np.zeros(times.size)
+    effects[place] = found.coefficients[:count]
+    path_influence = np.zeros((times.size, panel.n_units))
+    path_influence[place] = found.influence[:count]
     common = len(panel.starts) == 1 and options.bin_before is None and options.bin_after is None
-    observed, counterfactual = _lines(panel, found, effects) if common else (None, None)
+    observed, counterfactual = _lines(panel, times, effects) if common else (None, None)
     return Fit(
-        att=float(average @ effects) + regression.functional,
+        att=float(design.combination @ found.coefficients) + found.functional,
         effects=effects,
-        event_times=found,
-        periods=found + panel.starts[0] if common else None,
+        event_times=times,
+        periods=times + panel.starts[0] if common else None,
         observed=observed,
         counterfactual=counterfactual,
-        fit_rmse=float(np.sqrt(np.mean(effects[found < 0] ** 2))),
-        influence=average @ path_influence + regression.functional_influence,
+        fit_rmse=float(np.sqrt(np.mean(effects[times < 0] ** 2))),
+        influence=design.combination @ found.influence + found.functional_influence,
         path_influence=path_influence,
-        n_obs=regression.n_obs,
-        n_parameters=regression.n_parameters,
+        n_obs=found.n_obs,
+        n_parameters=found.n_parameters,
         details={
             "coefficients": {
-                name: float(value)
-                for name, value in zip(options.covariates, regression.coefficients[estimated.size :], strict=True)
+                name: float(value) for name, value in zip(options.covariates, found.coefficients[count:], strict=True)
             }
         },
     )
@@ -154,4 +173,5 @@ METHOD = Method(
     keeps=frozenset({"period_shift", "unit_shift", "common_shift", "scale", "unit_order"}),
     default_inference="cluster",
     source="Sun & Abraham (2021), Journal of Econometrics 225(2), section 3.1",
+    regression=regression,
 )

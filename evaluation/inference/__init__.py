@@ -1,7 +1,7 @@
 """Ways from a fit to an interval: one file each, one line each."""
 
 from evaluation.contracts import Inference
-from evaluation.inference import cluster, conformal, conley_taber, ferman_pinto, placebo, standardized_placebo
+from evaluation.inference import analytic, cluster, conformal, conley_taber, ferman_pinto, placebo, standardized_placebo
 
 INFERENCES: dict[str, Inference] = {
     inference.name: inference
@@ -12,5 +12,6 @@ INFERENCES: dict[str, Inference] = {
         conley_taber.METHOD,
         conformal.METHOD,
         cluster.METHOD,
+        analytic.METHOD,
     )
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import fdtrc, stdtr, stdtrit
+from scipy.special import chdtrc, fdtrc, stdtr, stdtrit
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
@@ -18,14 +18,15 @@ ENOUGH = 6
 
 
 def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
-    """CR1 variance, summed within clusters, with t quantiles of G − 1 degrees of freedom.
+    """Variance of influences summed within clusters: of a regression CR1, with t quantiles of G − 1 degrees of freedom.
 
-    The small-sample factor is G/(G−1) × (N−1)/(N−K), where K leaves out the unit effects nested in the clusters.
+    The small-sample factor is G/(G−1) × (N−1)/(N−K), where K leaves out the unit effects nested in the clusters. Estimators
+    whose theory is for many units (`Fit.small_sample` is False) take no factor and normal quantiles, as their authors do.
 
     Raises
     ------
     EstimationError
-        The estimator is not a regression.
+        The estimator has no influence by unit.
 
     References
     ----------
@@ -34,13 +35,14 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     fit = pipeline(panel)
     error, degrees, factor = _standard_error(fit, panel)
     quantile = float(stdtrit(degrees, 0.5 + level / 2.0))
-    details: dict[str, Value] = {"clusters": degrees + 1, "small_sample_factor": factor}
+    count = len(np.unique(_clusters(panel)))
+    details: dict[str, Value] = {"clusters": count, "small_sample_factor": factor}
     path: list[Array | None] = [None, None, None, None]
     if fit.path_influence is not None:
         sums = by_cluster(fit.path_influence, _clusters(panel))
         errors = np.sqrt(factor * (sums**2).sum(axis=1))
         errors = np.where(errors > 0, errors, np.nan)
-        p_values = 2.0 * stdtr(degrees, -np.abs(fit.effects / errors))
+        p_values = np.asarray(2.0 * stdtr(degrees, -np.abs(fit.effects / errors)), dtype=np.float64)
         path = [errors, fit.effects - quantile * errors, fit.effects + quantile * errors, p_values]
         details["pre_trend_wald"] = _wald(fit, factor * sums @ sums.T, degrees)
     return Interval(
@@ -63,13 +65,18 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     return _p_value(fit.att, error, degrees)
 
 
-def _standard_error(fit: Fit, panel: Panel) -> tuple[float, int, float]:
+def _standard_error(fit: Fit, panel: Panel) -> tuple[float, float, float]:
+    """The error, the degrees of freedom (infinite: normal quantiles) and the small-sample factor."""
     if fit.influence is None:
-        raise EstimationError("cluster: cluster-robust standard errors exist for regressions (did, event_study) only")
+        raise EstimationError(
+            "cluster: the estimator has no influence by unit, from which a cluster-robust standard error is summed"
+        )
     sums = by_cluster(fit.influence, _clusters(panel))
     count = len(np.unique(_clusters(panel)[np.isfinite(panel.outcome).any(axis=1)]))
     if count < 2:
         raise EstimationError("cluster: only one cluster")
+    if not fit.small_sample:
+        return math.sqrt(float(sums @ sums)), math.inf, 1.0
     if fit.n_obs <= fit.n_parameters:
         raise EstimationError("cluster: as many parameters as observations")
     factor = count / (count - 1) * (fit.n_obs - 1) / (fit.n_obs - fit.n_parameters)
@@ -81,20 +88,22 @@ def _clusters(panel: Panel) -> Indices:
     return panel.cluster
 
 
-def _p_value(effect: float, error: float, degrees: int) -> float:
+def _p_value(effect: float, error: float, degrees: float) -> float:
     return float(2.0 * stdtr(degrees, -abs(effect) / error)) if error > 0 else math.nan
 
 
-def _wald(fit: Fit, covariance: Array, degrees: int) -> Value:
-    """F test that all effects before the start are zero, with (q, G − 1) degrees of freedom."""
+def _wald(fit: Fit, covariance: Array, degrees: float) -> Value:
+    """F test that all effects before the start are zero, with (q, G − 1) degrees of freedom; chi-squared / q without end."""
     before = (fit.event_times < 0) & (np.diag(covariance) > 0)
     count = int(before.sum())
     if count == 0 or np.linalg.matrix_rank(covariance[np.ix_(before, before)]) < count:
         return None
     effects = fit.effects[before]
     statistic = float(effects @ np.linalg.solve(covariance[np.ix_(before, before)], effects)) / count
-    p_value = float(fdtrc(count, degrees, statistic))
-    return {"statistic": number(statistic), "p_value": number(p_value), "df1": count, "df2": degrees}
+    endless = math.isinf(degrees)
+    p_value = float(chdtrc(count, count * statistic) if endless else fdtrc(count, degrees, statistic))
+    second = None if endless else int(degrees)
+    return {"statistic": number(statistic), "p_value": number(p_value), "df1": count, "df2": second}
 
 
 def unsuited(panel: Panel) -> Note | None:
@@ -122,4 +131,5 @@ METHOD = Inference(
     test=test,
     unsuited=unsuited,
     source="Cameron & Miller (2015), Journal of Human Resources 50(2)",
+    many_treated=True,
 )

@@ -22,6 +22,8 @@ _NEEDS = {
     "common_start": "all treated units start in the same period",
     "one_pre_period": "at least one period before the start",
     "two_pre_periods": "at least two periods before the start",
+    "second_group": "the outcome of a second group in the same units, as a covariate",
+    "dose": "a covariate that says how intensely each unit was treated",
 }
 _KEEPS = {
     "period_shift": "a constant added to all units in a period",
