@@ -22,11 +22,12 @@ def residual_maker(n_periods: int, observed: Mask, trends: bool) -> Array:
     return maker
 
 
-def two_way_residuals(stack: Array, observed: Mask, *, trends: bool = False) -> Array:
+def two_way_residuals(stack: Array, observed: Mask, *, trends: bool = False, weights: Array | None = None) -> Array:
     """Remove unit effects (and unit trends) and period effects from every (units, periods) layer of `stack`, exactly.
 
-    Units with the same observed periods share one projection M; the period effects b solve the (periods × periods) system
-    Σ_i M_i b = Σ_i M_i y_i, so nothing iterates and a hundred thousand units cost one matrix product.
+    With W_i the weights of unit i's cells and R_i the projection that removes its own (weighted) mean and trend, the period
+    effects c solve the (periods × periods) system Σ_i W_i R_i c = Σ_i W_i R_i y_i and the residual is R_i (y_i − c). Σ W_i R_i
+    is a diagonal less one matrix product for each unit effect, so nothing iterates and no unit is looked at alone.
 
     Parameters
     ----------
@@ -36,24 +37,82 @@ def two_way_residuals(stack: Array, observed: Mask, *, trends: bool = False) -> 
         (units, periods).
     trends : bool
         Also remove a linear trend of each unit.
+    weights : Array or None
+        (units, periods) or (units,) positive weights of the cells; None for equal ones.
+
+    References
+    ----------
+    Wooldridge (2021), Two-Way Fixed Effects, the Two-Way Mundlak Regression, section 2 (unit effects swept out first).
     """
-    n_periods = observed.shape[1]
-    filled = np.where(observed[None], stack, 0.0)
-    patterns, which = np.unique(observed, axis=0, return_inverse=True)
-    makers = [residual_maker(n_periods, pattern, trends) for pattern in patterns]
-    groups = [which.ravel() == index for index in range(len(patterns))]
-    within = np.empty_like(filled)
-    system = np.zeros((n_periods, n_periods))
-    right = np.zeros((n_periods, stack.shape[0]))
-    for maker, group in zip(makers, groups, strict=True):
-        within[:, group] = filled[:, group] @ maker
-        system += group.sum() * maker
-        right += within[:, group].sum(axis=1).T
-    periods = np.linalg.lstsq(system, right, rcond=1e-12)[0]
-    for maker, group in zip(makers, groups, strict=True):
-        within[:, group] -= (maker @ periods).T[:, None, :]
-    within[:, ~observed] = 0.0
+    effects = UnitEffects(observed, trends=trends, weights=weights)
+    within = np.empty(stack.shape)
+    for layer, into in zip(stack, within, strict=True):
+        effects.residuals(layer, into)
     return within
+
+
+class UnitEffects:
+    """The unit effects (and trends) of a panel, and the period effects beside them, ready to be taken out of any layer.
+
+    Parameters
+    ----------
+    observed, trends, weights
+        As in `two_way_residuals`.
+    """
+
+    __slots__ = ("_line", "_slope", "_total", "_unscale", "cells", "inverse", "observed")
+
+    def __init__(self, observed: Mask, *, trends: bool = False, weights: Array | None = None) -> None:
+        if weights is None:
+            self.cells = observed.astype(np.float64)
+        else:
+            self.cells = np.where(observed, weights if weights.ndim == 2 else weights[:, None], 0.0)
+        self.observed = observed
+        self._total = _inverted(self.cells.sum(axis=1))
+        system = np.diag(self.cells.sum(axis=0)) - self.cells.T @ (self.cells * self._total[:, None])
+        self._line: Array | None = None
+        self._slope: Array | None = None
+        if trends:
+            times = np.arange(observed.shape[1], dtype=np.float64)
+            # around each unit's own mean period, so that slope and level do not disturb each other
+            line = np.where(observed, times - ((self.cells @ times) * self._total)[:, None], 0.0)
+            squares = np.einsum("it,it,it->i", self.cells, line, line)
+            slope = _inverted(np.where(observed.sum(axis=1) > 1, squares, 0.0))
+            weighted = self.cells * line
+            system -= weighted.T @ (weighted * slope[:, None])
+            self._line, self._slope = line, slope
+        # scaled, so that a period with few observations or small weights counts as much in the rank as any other
+        self._unscale = np.sqrt(_inverted(np.diag(system)))
+        self.inverse = np.linalg.pinv(system * np.outer(self._unscale, self._unscale), rcond=1e-12, hermitian=True)
+        self.inverse *= np.outer(self._unscale, self._unscale)
+
+    def within(self, layer: Array, into: Array) -> Array:
+        """R_i y_i, written to `into` (units, periods); 0 in unobserved cells."""
+        np.copyto(into, 0.0)
+        np.copyto(into, layer, where=self.observed)
+        self._project(into)
+        return into
+
+    def residuals(self, layer: Array, into: Array) -> Array:
+        """R_i (y_i − c), written to `into` (units, periods); 0 in unobserved cells."""
+        self.within(layer, into)
+        # the level is gone before the period effects are taken out, so that no digits are lost to it
+        into -= self.inverse @ np.einsum("it,it->t", self.cells, into)
+        into *= self.observed
+        self._project(into)
+        return into
+
+    def _project(self, into: Array) -> None:
+        into -= (np.einsum("it,it->i", self.cells, into) * self._total)[:, None]
+        if self._line is not None and self._slope is not None:
+            into -= self._line * (np.einsum("it,it,it->i", self.cells, self._line, into) * self._slope)[:, None]
+        into *= self.observed
+
+
+def _inverted(values: Array) -> Array:
+    """1 / values, and 0 for what is not positive."""
+    positive = values > 0.0
+    return np.where(positive, 1.0 / np.where(positive, values, 1.0), 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,43 +141,52 @@ def two_way_regression(
     trends: bool = False,
     names: tuple[str, ...] = (),
     functional: Array | None = None,
+    weights: Array | None = None,
 ) -> Regression:
     """Regress (units, periods) outcomes on (k, units, periods) regressors with unit and period effects.
 
-    Cells with a missing outcome or regressor are left out. `functional` (units, periods) are weights m for which Σ m·residual
-    is wanted beside the coefficients.
+    Cells with a missing outcome, regressor or weight, or with weight 0, are left out. `functional` (units, periods) are weights
+    m for which Σ m·residual is wanted beside the coefficients; `weights` (units, periods) or (units,) those of least squares.
 
     Raises
     ------
     EstimationError
         A regressor is explained by the effects and the others (collinear).
     """
-    observed = np.isfinite(outcome) & np.isfinite(regressors).all(axis=0)
+    observed = np.isfinite(outcome)
+    for layer in regressors:
+        observed &= np.isfinite(layer)
+    if weights is not None:
+        weights = weights if weights.ndim == 2 else np.broadcast_to(weights[:, None], outcome.shape)
+        observed &= np.nan_to_num(weights) > 0.0
     # a unit seen once (twice with a trend) tells nothing beyond its own effect
     observed &= (observed.sum(axis=1) > (2 if trends else 1))[:, None]
     if not observed.any():
         raise EstimationError("no unit is observed often enough for the regression")
-    weights = np.zeros_like(outcome) if functional is None else functional
-    within = two_way_residuals(np.concatenate([outcome[None], weights[None], regressors]), observed, trends=trends)
-    y, m, x = within[0], within[1], within[2:]
-    flat = x.reshape(x.shape[0], -1)
-    gram = flat @ flat.T
-    raw = np.einsum("kit,kit->k", np.where(observed, regressors, 0.0), np.where(observed, regressors, 0.0))
-    for index, value in enumerate(np.diag(gram)):
-        if value <= 1e-10 * max(float(raw[index]), 1e-300):
-            name = names[index] if names else str(index)
-            raise EstimationError(f"the regressor '{name}' is explained by the unit and period effects")
-    scale = 1.0 / np.sqrt(np.diag(gram))
-    scaled = gram * np.outer(scale, scale)
-    if np.linalg.matrix_rank(scaled, tol=1e-9) < len(scaled):
-        raise EstimationError("the regressors are collinear once unit and period effects are removed")
-    inverse = np.linalg.inv(scaled) * np.outer(scale, scale)
-    coefficients = inverse @ (flat @ y.ravel())
-    residuals = y - np.tensordot(coefficients, x, axes=1)
-    influence = inverse @ np.einsum("kit,it->ki", x, residuals)
-    # Σ m·residual is linear in the outcomes; its weights are m with the effects and the regressors projected out
-    m = m - np.tensordot(inverse @ (flat @ m.ravel()), x, axes=1)
-    own = (m * residuals).sum(axis=1)
+    effects = UnitEffects(observed, trends=trends, weights=weights)
+    cells = effects.cells
+    y = effects.residuals(outcome, np.empty_like(outcome))
+    x = np.empty(regressors.shape)
+    raw = np.empty(len(regressors))
+    for index, layer in enumerate(regressors):
+        effects.residuals(layer, x[index])
+        known = np.where(observed, layer, 0.0)
+        raw[index] = np.einsum("it,it,it->", cells, known, known)
+    flat = x.reshape(len(x), -1)
+    weighted = flat if weights is None else flat * cells.ravel()
+    gram = weighted @ flat.T
+    inverse = inverse_gram(gram, raw, names)
+    coefficients = inverse @ (weighted @ y.ravel())
+    residuals = y - (coefficients @ flat).reshape(y.shape)
+    scores = residuals if weights is None else residuals * cells
+    influence = inverse @ np.einsum("kit,it->ki", x, scores)
+    own = np.zeros(outcome.shape[0])
+    if functional is not None:
+        # Σ m·residual is linear in the outcomes; its weights are m with the effects and the regressors projected out
+        m = functional if weights is None else np.where(observed, functional, 0.0) / np.where(observed, cells, 1.0)
+        m = effects.residuals(m, np.empty_like(outcome))
+        m -= ((inverse @ (weighted @ m.ravel())) @ flat).reshape(m.shape)
+        own = np.einsum("it,it->i", m, scores)
     n_periods = int(observed.any(axis=0).sum())
     # unit effects are nested in the clusters and not counted; their slopes are, as in fixest
     n_slopes = int(observed.any(axis=1).sum()) if trends else 0
@@ -133,12 +201,33 @@ def two_way_regression(
     )
 
 
+def inverse_gram(gram: Array, raw: Array, names: tuple[str, ...]) -> Array:
+    """The inverse of the regressors' (k, k) products once the effects are taken out; `raw` (k,) are their squares before.
+
+    Raises
+    ------
+    EstimationError
+        A regressor is explained by the effects, or by the effects and the others.
+    """
+    for index, value in enumerate(np.diag(gram)):
+        if value <= 1e-10 * max(float(raw[index]), 1e-300):
+            name = names[index] if names else str(index)
+            raise EstimationError(f"the regressor '{name}' is explained by the unit and period effects")
+    scale = 1.0 / np.sqrt(np.diag(gram))
+    scaled = gram * np.outer(scale, scale)
+    if np.linalg.matrix_rank(scaled, tol=1e-9) < len(scaled):
+        raise EstimationError("the regressors are collinear once unit and period effects are removed")
+    return np.asarray(np.linalg.inv(scaled) * np.outer(scale, scale))
+
+
 def by_cluster(influence: Array, cluster: Indices) -> Array:
-    """Sum the last axis (units) of an influence array within clusters: (..., clusters)."""
-    codes = np.unique(cluster, return_inverse=True)[1].ravel()
-    summed = np.zeros((*influence.shape[:-1], codes.max() + 1))
-    np.add.at(np.moveaxis(summed, -1, 0), codes, np.moveaxis(influence, -1, 0))
-    return summed
+    """Sum the last axis (units) of an influence array within clusters, in the order of their codes: (..., clusters)."""
+    if cluster.size < 2 or bool((cluster[1:] > cluster[:-1]).all()):
+        return influence
+    order = np.argsort(cluster, kind="stable")
+    ordered = cluster[order]
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] > ordered[:-1]]))
+    return np.asarray(np.add.reduceat(influence[..., order], first, axis=-1))
 
 
 # ---------------------------------------------------------------------- what did and event_study share
@@ -171,3 +260,37 @@ def covariate_stack(panel: Panel, names: tuple[str, ...]) -> Array:
             )
         layers[index] = values
     return layers
+
+
+def cell_weights(panel: Panel, name: str, method: str) -> Array | None:
+    """(units, periods) weights of the cells that the option `weights` names, or None for equal ones.
+
+    Parameters
+    ----------
+    name : str
+        Empty: equal weights. "size": persons behind the cells. Else a covariate, (units,) or (units, periods).
+
+    Raises
+    ------
+    EstimationError
+        The panel has no sizes, or no covariate of that name, or it holds a negative weight or no positive one.
+    """
+    if not name:
+        return None
+    if name == "size" and "size" not in panel.covariates:
+        if panel.size is None:
+            raise EstimationError(
+                f"{method}: `weights` asks for the persons behind the cells, but the panel has no sizes"
+            )
+        values = panel.size
+    elif name in panel.covariates:
+        values = panel.covariates[name]
+    else:
+        hint = did_you_mean(name, ("size", *panel.covariates))
+        raise EstimationError(f"{method}: no covariate '{name}' to weight by in the panel{hint}")
+    known = np.nan_to_num(values)
+    if (known < 0.0).any():
+        raise EstimationError(f"{method}: the weights '{name}' are negative in {int((known < 0.0).sum())} cells")
+    if not (known > 0.0).any():
+        raise EstimationError(f"{method}: the weights '{name}' are nowhere positive")
+    return values if values.ndim == 2 else np.broadcast_to(values[:, None], panel.outcome.shape)

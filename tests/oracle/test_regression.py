@@ -125,3 +125,68 @@ def test_twin_reproduces_the_small_sample_factor_of_statsmodels():
     n_rows, n_columns = outcome.size, 1 + n_units + n_periods - 1
     factor = np.sqrt((n_rows - 1) / (n_rows - n_columns))
     assert twins.did_by_statsmodels(outcome, treatment)[1] == pytest.approx(cr1 * factor, rel=1e-9)
+
+
+# ------------------------------------------------------------------ weights
+
+
+def weighted_by_dummies(outcome, regressors, weights, trends=False):
+    """(coefficients, CR0 standard errors by unit) of weighted least squares on every dummy."""
+    rows, columns = np.nonzero(np.isfinite(outcome) & (weights > 0))
+    n_units, n_periods = outcome.shape
+    design = [layer[rows, columns] for layer in regressors]
+    design += [(rows == unit).astype(float) for unit in range(n_units)]
+    design += [(columns == period).astype(float) for period in range(1, n_periods)]
+    if trends:
+        design += [np.where(rows == unit, columns, 0.0) for unit in range(n_units)]
+    x = np.column_stack(design)
+    root = np.sqrt(weights[rows, columns])
+    y = outcome[rows, columns]
+    inverse = np.linalg.pinv((x * root[:, None]).T @ (x * root[:, None]), rcond=1e-11)
+    found = inverse @ (x.T @ (y * root**2))
+    scores = x * ((y - x @ found) * root**2)[:, None]
+    sums = np.stack([scores[rows == unit].sum(axis=0) for unit in range(n_units)])
+    k = len(regressors)
+    return found[:k], np.sqrt(np.diag(inverse @ sums.T @ sums @ inverse))[:k]
+
+
+@pytest.mark.parametrize("trends", [False, True])
+@pytest.mark.parametrize("constant", [False, True])
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_weighted_regression_equals_weighted_dummies(trends, constant, missing):
+    rng = np.random.default_rng(5)
+    outcome = holed(6, missing)
+    covariate = rng.normal(0, 1, outcome.shape)
+    treatment = np.zeros_like(outcome)
+    treatment[[1, 4], 5:] = 1
+    weights = rng.uniform(0.2, 3000.0, outcome.shape[:1] if constant else outcome.shape)
+    if not constant:
+        weights[2, 3] = 0.0
+    x = np.stack([treatment, covariate])
+    ours = two_way_regression(outcome, x, weights=weights, trends=trends)
+    cells = np.broadcast_to(weights[:, None], outcome.shape) if constant else weights
+    coefficients, errors = weighted_by_dummies(outcome, x, cells, trends)
+    np.testing.assert_allclose(ours.coefficients, coefficients, atol=1e-8)  # dummies lose digits to their own rank
+    np.testing.assert_allclose(np.sqrt((ours.influence**2).sum(axis=1)), errors, rtol=1e-6)
+
+
+def test_a_functional_of_weighted_residuals_has_the_influence_of_its_derivative():
+    """Σ m·residual is linear in the outcomes: raising one cell by 1 gives its weight there, exactly."""
+    rng = np.random.default_rng(8)
+    outcome = holed(9, 0.1)
+    weights = rng.uniform(1, 9, outcome.shape)
+    treatment = np.zeros_like(outcome)
+    treatment[[1, 4], 5:] = 1
+    m = np.where(treatment > 0, rng.uniform(0, 1, outcome.shape), 0.0)
+
+    def functional(values):
+        return two_way_regression(values, treatment[None], functional=m, weights=weights)
+
+    found = functional(outcome)
+    assert found.functional == pytest.approx(np.nansum(m * found.residuals), abs=1e-9)
+    expected = np.zeros(len(outcome))
+    for unit, period in zip(*np.nonzero(np.isfinite(outcome)), strict=True):
+        raised = outcome.copy()
+        raised[unit, period] += 1.0
+        expected[unit] += (functional(raised).functional - found.functional) * found.residuals[unit, period]
+    np.testing.assert_allclose(found.functional_influence, expected, atol=1e-9)
