@@ -106,6 +106,8 @@ class Design:
         Also a linear trend of each unit.
     weights : Array or None
         (units, periods) weights of the cells; None for equal ones.
+    path : Array or None
+        (times, coefficients): `path @ coefficients` are the effects of the fit, one row for each entry of its `event_times`.
     """
 
     outcome: Array
@@ -114,6 +116,7 @@ class Design:
     combination: Array
     trends: bool = False
     weights: Array | None = None
+    path: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

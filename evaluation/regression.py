@@ -123,6 +123,10 @@ class Regression:
     clusters is the cluster-robust covariance before the small-sample factor. `functional` is Σ m·residual for the weights m
     handed in, and `functional_influence` (units,) its linearisation: a headline that weights cells otherwise than the
     coefficients do adds both.
+
+    What the coefficients are made of, for whoever needs more than sums by unit: the `effects` that were swept out, the
+    regressors without them (`within`, (coefficients, units, periods)), the `inverse` of their products, and
+    `functional_within`, what effects and regressors leave of m (per unit of a cell's weight).
     """
 
     coefficients: Array
@@ -132,6 +136,10 @@ class Regression:
     n_parameters: int
     functional: float
     functional_influence: Array
+    effects: UnitEffects
+    within: Array
+    inverse: Array
+    functional_within: Array | None = None
 
 
 def two_way_regression(
@@ -181,6 +189,7 @@ def two_way_regression(
     scores = residuals if weights is None else residuals * cells
     influence = inverse @ np.einsum("kit,it->ki", x, scores)
     own = np.zeros(outcome.shape[0])
+    m: Array | None = None
     if functional is not None:
         # Σ m·residual is linear in the outcomes; its weights are m with the effects and the regressors projected out
         m = functional if weights is None else np.where(observed, functional, 0.0) / np.where(observed, cells, 1.0)
@@ -198,6 +207,10 @@ def two_way_regression(
         n_parameters=len(coefficients) + n_periods + n_slopes,
         functional=float(own.sum()),
         functional_influence=own,
+        effects=effects,
+        within=x,
+        inverse=inverse,
+        functional_within=m,
     )
 
 

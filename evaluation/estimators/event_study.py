@@ -95,7 +95,9 @@ def regression(panel: Panel, options: Options) -> Design:
     names = (*(f"event time {time}" for time in estimated), *options.covariates)
     regressors = np.concatenate([dummies, covariate_stack(panel, options.covariates)])
     combination = np.concatenate([average, np.zeros(len(options.covariates))])
-    return Design(panel.outcome, regressors, names, combination)
+    path = np.eye(len(names))[: estimated.size]
+    path = np.insert(path, np.searchsorted(estimated, options.reference), 0.0, axis=0)
+    return Design(panel.outcome, regressors, names, combination, path=path)
 
 
 def _leads_and_lags(panel: Panel, options: Options) -> tuple[Indices, Array, Array]:
