@@ -58,9 +58,18 @@ class UnitEffects:
     ----------
     observed, trends, weights
         As in `two_way_residuals`.
+
+    Attributes
+    ----------
+    cells : Array
+        (units, periods) weights, 0 where not observed.
+    total, slope : Array
+        (units,) 1 / Σ weights and, with trends, 1 / Σ weights × squared distance from the unit's mean period.
+    system, inverse : Array
+        (periods, periods) Σ W_i R_i and its pseudo-inverse.
     """
 
-    __slots__ = ("_line", "_slope", "_total", "_unscale", "cells", "inverse", "observed")
+    __slots__ = ("_line", "_unscale", "cells", "inverse", "observed", "slope", "system", "total")
 
     def __init__(self, observed: Mask, *, trends: bool = False, weights: Array | None = None) -> None:
         if weights is None:
@@ -68,19 +77,20 @@ class UnitEffects:
         else:
             self.cells = np.where(observed, weights if weights.ndim == 2 else weights[:, None], 0.0)
         self.observed = observed
-        self._total = _inverted(self.cells.sum(axis=1))
-        system = np.diag(self.cells.sum(axis=0)) - self.cells.T @ (self.cells * self._total[:, None])
+        self.total = _inverted(self.cells.sum(axis=1))
+        system = np.diag(self.cells.sum(axis=0)) - self.cells.T @ (self.cells * self.total[:, None])
         self._line: Array | None = None
-        self._slope: Array | None = None
+        self.slope: Array | None = None
         if trends:
             times = np.arange(observed.shape[1], dtype=np.float64)
             # around each unit's own mean period, so that slope and level do not disturb each other
-            line = np.where(observed, times - ((self.cells @ times) * self._total)[:, None], 0.0)
+            line = np.where(observed, times - ((self.cells @ times) * self.total)[:, None], 0.0)
             squares = np.einsum("it,it,it->i", self.cells, line, line)
             slope = _inverted(np.where(observed.sum(axis=1) > 1, squares, 0.0))
             weighted = self.cells * line
             system -= weighted.T @ (weighted * slope[:, None])
-            self._line, self._slope = line, slope
+            self._line, self.slope = line, slope
+        self.system = system
         # scaled, so that a period with few observations or small weights counts as much in the rank as any other
         self._unscale = np.sqrt(_inverted(np.diag(system)))
         self.inverse = np.linalg.pinv(system * np.outer(self._unscale, self._unscale), rcond=1e-12, hermitian=True)
@@ -103,9 +113,9 @@ class UnitEffects:
         return into
 
     def _project(self, into: Array) -> None:
-        into -= (np.einsum("it,it->i", self.cells, into) * self._total)[:, None]
-        if self._line is not None and self._slope is not None:
-            into -= self._line * (np.einsum("it,it,it->i", self.cells, self._line, into) * self._slope)[:, None]
+        into -= (np.einsum("it,it->i", self.cells, into) * self.total)[:, None]
+        if self._line is not None and self.slope is not None:
+            into -= self._line * (np.einsum("it,it,it->i", self.cells, self._line, into) * self.slope)[:, None]
         into *= self.observed
 
 
