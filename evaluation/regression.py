@@ -69,7 +69,7 @@ class UnitEffects:
         (periods, periods) Σ W_i R_i and its pseudo-inverse.
     """
 
-    __slots__ = ("_line", "_unscale", "cells", "inverse", "observed", "slope", "system", "total")
+    __slots__ = ("_line", "cells", "inverse", "observed", "slope", "system", "total")
 
     def __init__(self, observed: Mask, *, trends: bool = False, weights: Array | None = None) -> None:
         if weights is None:
@@ -77,7 +77,7 @@ class UnitEffects:
         else:
             self.cells = np.where(observed, weights if weights.ndim == 2 else weights[:, None], 0.0)
         self.observed = observed
-        self.total = _inverted(self.cells.sum(axis=1))
+        self.total = inverted(self.cells.sum(axis=1))
         system = np.diag(self.cells.sum(axis=0)) - self.cells.T @ (self.cells * self.total[:, None])
         self._line: Array | None = None
         self.slope: Array | None = None
@@ -86,15 +86,12 @@ class UnitEffects:
             # around each unit's own mean period, so that slope and level do not disturb each other
             line = np.where(observed, times - ((self.cells @ times) * self.total)[:, None], 0.0)
             squares = np.einsum("it,it,it->i", self.cells, line, line)
-            slope = _inverted(np.where(observed.sum(axis=1) > 1, squares, 0.0))
+            slope = inverted(np.where(observed.sum(axis=1) > 1, squares, 0.0))
             weighted = self.cells * line
             system -= weighted.T @ (weighted * slope[:, None])
             self._line, self.slope = line, slope
         self.system = system
-        # scaled, so that a period with few observations or small weights counts as much in the rank as any other
-        self._unscale = np.sqrt(_inverted(np.diag(system)))
-        self.inverse = np.linalg.pinv(system * np.outer(self._unscale, self._unscale), rcond=1e-12, hermitian=True)
-        self.inverse *= np.outer(self._unscale, self._unscale)
+        self.inverse = scaled_inverse(system)
 
     def within(self, layer: Array, into: Array) -> Array:
         """R_i y_i, written to `into` (units, periods); 0 in unobserved cells."""
@@ -119,7 +116,17 @@ class UnitEffects:
         into *= self.observed
 
 
-def _inverted(values: Array) -> Array:
+def scaled_inverse(system: Array) -> Array:
+    """The pseudo-inverse of the (periods, periods) system of period effects.
+
+    Scaled to a unit diagonal first, so that a period with few observations or small weights counts as much in the rank as any.
+    """
+    scale = np.sqrt(inverted(np.diag(system)))
+    both = np.outer(scale, scale)
+    return np.asarray(np.linalg.pinv(system * both, rcond=1e-12, hermitian=True) * both)
+
+
+def inverted(values: Array) -> Array:
     """1 / values, and 0 for what is not positive."""
     positive = values > 0.0
     return np.where(positive, 1.0 / np.where(positive, values, 1.0), 0.0)
