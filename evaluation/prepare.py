@@ -109,7 +109,7 @@ class _Steps:
     def __post_init__(self) -> None:
         self.rows = self.table.frame
         self.region = self.data.region
-        self.treated = self.loaded.spec.treatment.units
+        self.treated = self.loaded.spec.treatment.names
         self.notes.extend(self.table.notes)
         for step in self.table.flow:
             self.flow.append(replace(step, units=self._n_units()))
@@ -264,11 +264,12 @@ class _Steps:
         """Judge the columns and build the panel."""
         data, treatment = self.data, self.loaded.spec.treatment
         by_column = treatment.start_column is not None
+        starts = dict(zip(self.treated, treatment.starts.values(), strict=True)) if treatment.starts else None
         roles = Roles(
             unit=data.unit,
             time=data.time,
             outcome=data.outcome,
-            treated=None if by_column else self.treated,
+            treated=None if by_column else starts or self.treated,
             start=treatment.start_column if by_column else treatment.start,
             size=data.size,
             noise=data.noise,
@@ -317,18 +318,22 @@ class _Steps:
         """A finding about the frame, at the line of the spec that named the column, unit or period."""
         treatment = self.loaded.spec.treatment
         path: tuple[str | int, ...] = ("data", finding.role)
+        place = finding.place
         if finding.role == "start":
             path = ("treatment", "start_column" if treatment.start_column is not None else "start")
+            path = ("treatment", "starts") if treatment.starts else path
         elif finding.role == "treated":
-            path = ("treatment", "units")
+            path = ("treatment", "starts" if treatment.starts else "units")
+            if treatment.starts and place is not None:
+                path, place = (*path, treatment.names[place]), None
         elif finding.role == "window":
             path = ("treatment", "window")
         elif finding.role == "data":
             path = ("data", "path")
         elif finding.role == "region" and self.data.region is None:
             path = ("data", "areas")
-        if finding.place is not None:
-            path = (*path, finding.place)
+        if place is not None:
+            path = (*path, place)
         what = finding.what
         if "not a number" in what or "stored as text" in what:
             remark = self.table.remarks.get(finding.column)

@@ -33,8 +33,6 @@ def check(study: Study) -> CheckResult:
     Abadie, Diamond & Hainmueller (2015), American Journal of Political Science 59(2), section 4 ("in-time placebos").
     """
     panel = study.panel
-    if len(panel.starts) != 1:
-        return CheckResult("in_time_placebos", "not_run", reason="several_starts")
     placebos = study.placebo
     if placebos is not None and float(placebos["smallest_p"]) > thresholds.threshold("in_time_placebos"):
         count = int(placebos["count"]) - 1

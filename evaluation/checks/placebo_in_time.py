@@ -27,8 +27,7 @@ def check(study: Study) -> CheckResult:
     Abadie, Diamond & Hainmueller (2015), American Journal of Political Science 59(2), section 4 ("in-time placebos").
     """
     panel = study.panel
-    if len(panel.starts) != 1:
-        return CheckResult("placebo_in_time", "not_run", reason="several_starts")
+    # with several starts: before the first of them nobody is treated, and all are pretended to begin together
     start = panel.starts[0]
     pretended = [first for first in range(start - STARTS, start) if first >= FEWEST_BEFORE]
     if not pretended:

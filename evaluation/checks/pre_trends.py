@@ -25,13 +25,11 @@ def check(study: Study) -> CheckResult:
     Economic Review: Insights 4(3), on what passing such a test does not show.
     """
     placebo = study.placebo
-    if len(study.panel.starts) > 1:
-        return CheckResult("pre_trends", "not_run", reason="several_starts")
     if placebo is None or "rmspe_pre" not in placebo:
         return _joint_test(study)
     before = [each for each in study.headline.path if each.event_time < 0 and each.effect is not None]
     # a reference period is zero by construction and tells nothing
-    gaps = [(abs(each.effect or 0.0), each.period, each.effect) for each in before]
+    gaps = [(abs(each.effect or 0.0), each.period or str(each.event_time), each.effect) for each in before]
     if sum(gap > 0 for gap, _, _ in gaps) < 2:
         return CheckResult("pre_trends", "not_run", reason="few_periods")
     own = float(placebo["treated_rmspe_pre"])

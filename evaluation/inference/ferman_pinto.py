@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, ran
 from evaluation.inference.placebo import few_controls, from_placebos
 from evaluation.numerics import unit_noise, variance_function
 from evaluation.panel import Array, Panel
-from evaluation.result import Value, numbers
+from evaluation.result import numbers
 
 
 def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
@@ -54,14 +54,11 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
         "smallest_factor": float(factors.min()),
         "largest_factor": float(factors.max()),
     }
-    fits = np.array([np.nan if each.fit_rmse is None else each.fit_rmse for each in placebos.fits])
-    if fit.fit_rmse is not None and np.isfinite(fits).all():
+    found = cast("dict[str, Any]", details["placebo"])
+    fits = np.array([np.nan if each is None else each for each in found.get("rmspe_pre", [])])
+    if fits.size and np.isfinite(fits).all():
         # the check of the periods before the start ranks gaps that are rescaled in the same way
-        scaled = fits * _rescale(design, fits, own)[0]
-        details["placebo"] = {
-            **cast("dict[str, Value]", details["placebo"]),
-            "rmspe_pre_scaled": numbers(scaled.tolist()),
-        }
+        details["placebo"] = {**found, "rmspe_pre_scaled": numbers((fits * _rescale(design, fits, own)[0]).tolist())}
     return dataclasses.replace(interval, details=details)
 
 

@@ -135,7 +135,9 @@ def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel) -> Value:
         "smallest_p": 1.0 / (1 + draws.size),
         "sd": float(draws.std()),
     }
-    if fit.periods is None or fit.fit_rmse is None:
+    if fit.periods is None:
+        return {**details, **_before_the_starts(fit, placebos)}
+    if fit.fit_rmse is None:
         return details
     # ratios and gaps are each placebo's own; only the effects above are rescaled (to the treated unit's noise)
     paths = placebos.paths(fit.event_times)
@@ -162,6 +164,18 @@ def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel) -> Value:
         }
     )
     return details
+
+
+def _before_the_starts(fit: Fit, placebos: Placebos) -> dict[str, Value]:
+    """With several starts: root mean squares of the effects at the event times before, of the placebos and of the treated."""
+    before = (fit.event_times < 0) & np.isfinite(fit.effects)
+    if not before.any():
+        return {}
+    paths = placebos.paths(fit.event_times)[:, before]
+    if not np.isfinite(paths).all():
+        return {}
+    own = float(np.sqrt(np.mean(fit.effects[before] ** 2)))
+    return {"rmspe_pre": numbers(np.sqrt(np.mean(paths**2, axis=1)).tolist()), "treated_rmspe_pre": own}
 
 
 def usual_change(panel: Panel, start: int) -> float:

@@ -54,11 +54,11 @@ def prepare(loaded: LoadedSpec, say: Say) -> Registered:
     others.judge_groups(loaded, register, layout)
     measured = measure(loaded, others.asked_for(register), layout, _problems(loaded), say)
     cells, asked = measured.cells[MAIN], register.outcome.measure
-    treated = _codes(loaded.spec.treatment.units)
+    treated = _codes(loaded.spec.treatment.names)
     excluded = _excluded(loaded, cells)
     period = None
     if register.who.design == "stock":
-        period = others.last_before(cells, loaded.spec.treatment.start)
+        period = others.last_before(cells, loaded.spec.treatment.first)
     weighted = balance.weights(cells, treated, excluded, register.balance, period)
     panel = in_points(to_panel(cells, asked, weighted.weights), asked)
     prepared = panel_from_spec(loaded, _table(panel, asked, measured.inputs))
@@ -124,14 +124,15 @@ def _judge_names(loaded: LoadedSpec) -> None:
     known = [area.name for area in municipalities()]
     problems = []
     for path, names in (
-        (("treatment", "units"), spec.treatment.units),
+        (("treatment", "starts" if spec.treatment.starts else "units"), spec.treatment.names),
         (("controls", "only"), spec.controls.only),
         (("controls", "exclude"), spec.controls.exclude),
     ):
         for place, (name, area) in enumerate(zip(names, recognise(list(names)), strict=True)):
             if area is None or area.level != "municipality":
                 hint = did_you_mean(name, known) or "; registers know the 98 municipalities"
-                problems.append(loaded.locator.problem((*path, place), f"no municipality '{name}'{hint}"))
+                at: tuple[str | int, ...] = (*path, name if path[-1] == "starts" else place)
+                problems.append(loaded.locator.problem(at, f"no municipality '{name}'{hint}"))
     if problems:
         raise DataError(*problems)
 
@@ -147,7 +148,7 @@ def _excluded(loaded: LoadedSpec, cells: Cells) -> tuple[str, ...]:
     out = set(_codes(controls.exclude))
     if controls.only:
         out |= set(cells.units) - set(_codes(controls.only))
-    return tuple(sorted(out - set(_codes(loaded.spec.treatment.units))))
+    return tuple(sorted(out - set(_codes(loaded.spec.treatment.names))))
 
 
 def _problems(loaded: LoadedSpec) -> Callable[[str, str], Problem]:

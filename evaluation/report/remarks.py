@@ -139,9 +139,12 @@ def _slots(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
 
 
 def _pre_trends(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
+    largest = str(one.facts.get("largest_period", ""))
+    # with several starts the effects are by periods since each unit's own
+    before = words("check.pre_trends.before", count=largest[1:]) if largest.startswith("-") else words.period(largest)
     return {
         "largest": amount(facts.number(one.facts.get("largest")) or 0.0, result, words),
-        "period": words.period(str(one.facts.get("largest_period", ""))),
+        "period": before,
         "p": words.p_value(facts.number(one.facts.get("p_value"))),
     }
 

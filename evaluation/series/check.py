@@ -45,18 +45,21 @@ def _expected(loaded: LoadedSpec, register: Register) -> Prepared | None:
     parts = PER_YEAR[frequency]
     first, last = register.periods
     periods = tuple(Period(frequency, ordinal) for ordinal in range(first * parts, (last + 1) * parts))
-    named = (spec.treatment.start, *(spec.treatment.window or ()))
-    if any(when is None or parse_period(when) not in periods for when in named):
+    named = [spec.treatment.start_of(name) for name in spec.treatment.names]
+    begins = dict(zip((_name(name) for name in spec.treatment.names), named, strict=True))
+    if any(when is None or parse_period(when) not in periods for when in (*named, *(spec.treatment.window or ()))):
         return None  # said when the panel is made
-    treated, only, out = (_names(each) for each in (spec.treatment.units, spec.controls.only, spec.controls.exclude))
+    only, out = (_names(each) for each in (spec.controls.only, spec.controls.exclude))
     areas = [
         area
         for area in municipalities()
-        if area.name in treated or (area.name not in out and (not only or area.name in only))
+        if area.name in begins or (area.name not in out and (not only or area.name in only))
     ]
-    start = periods.index(parse_period(spec.treatment.start))
     regions, codes = np.unique([area.landsdel for area in areas], return_inverse=True)
-    starts: Indices = np.array([start if area.name in treated else len(periods) for area in areas], dtype=np.int64)
+    starts: Indices = np.array(
+        [periods.index(parse_period(begins[area.name])) if area.name in begins else len(periods) for area in areas],
+        dtype=np.int64,
+    )
     panel = Panel(
         outcome=np.full((len(areas), len(periods)), np.nan),
         units=tuple(area.name for area in areas),
@@ -70,6 +73,12 @@ def _expected(loaded: LoadedSpec, register: Register) -> Prepared | None:
         panel = replace(panel, window=(begin, end))
     left_out = tuple(Exclusion(name, {}) for name in sorted(out))
     return Prepared(panel, (), (), left_out, ())
+
+
+def _name(given: str) -> str:
+    """The Danish name of a municipality that the spec may name by code or in English."""
+    area = recognise([given])[0]
+    return given if area is None else area.name
 
 
 def _names(given: tuple[str, ...]) -> set[str]:

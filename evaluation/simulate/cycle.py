@@ -171,7 +171,19 @@ def _effects(parameters: Parameters, scenario: str, n: int, treated: int, ring: 
         effects[treated] = effect_path(parameters, scenario)
         if scenario == "effect_with_spillover":
             effects[ring] = parameters.number("effect.spillover") * effects[treated]
+        if scenario == "four_municipalities":
+            first = YEARS.index(int(parameters.numbers("effect.years")[0]))
+            for place, start, part in _others(parameters):
+                late = YEARS.index(start) - first
+                effects[place, late:] = part * effects[treated, : len(YEARS) - late]
     return effects
+
+
+def _others(parameters: Parameters) -> list[tuple[int, int, float]]:
+    """Place, first year and part of the effect of the other municipalities that invested."""
+    codes = [area.code for area in municipalities()]
+    rows = (parameters.numbers(f"effect.{name}") for name in ("others", "others_start", "others_part"))
+    return [(codes.index(f"{int(code):03d}"), int(start), part) for code, start, part in zip(*rows, strict=True)]
 
 
 def _population(parameters: Parameters, areas: tuple[Area, ...]) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 from evaluation.errors import did_you_mean, listed
 from evaluation.spec.catalogue import Catalogue, option_fields
 from evaluation.spec.cycle_tables import options_of
-from evaluation.spec.findings import Finding, value_at
+from evaluation.spec.findings import Finding, treated_names, value_at
 from evaluation.spec.locate import KeyPath
 from evaluation.spec.options import checked
 
@@ -172,8 +172,7 @@ def _shares(table: Mapping[str, Any]) -> Iterator[Finding]:
 
 def _units(raw: Mapping[str, Any], table: Mapping[str, Any]) -> Iterator[Finding]:
     """Rings and groups are of controls, and a unit is in one ring."""
-    treated = value_at(raw, ("treatment", "units"))
-    treated = [name for name in treated if isinstance(name, str)] if isinstance(treated, list) else []
+    treated = treated_names(raw)
     lists: list[KeyPath] = [("cycle", "rings", ring) for ring in ("first", "second")]
     lists += [("cycle", "group", index, "units") for index, _ in _tables(table, "group")]
     first = value_at(raw, ("cycle", "rings", "first"))

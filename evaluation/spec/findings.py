@@ -96,6 +96,19 @@ def value_at(raw: Any, path: KeyPath) -> Any:
     return raw
 
 
+def starts_at(raw: Any) -> list[KeyPath]:
+    """Where a spec says when treatment began: once for all units, or for each."""
+    each = value_at(raw, ("treatment", "starts"))
+    return [("treatment", "starts", name) for name in each] if isinstance(each, Mapping) else [("treatment", "start")]
+
+
+def treated_names(raw: Any) -> list[str]:
+    """The units that a spec names as treated, whatever else is wrong with it."""
+    each, units = value_at(raw, ("treatment", "starts")), value_at(raw, ("treatment", "units"))
+    names = list(each) if isinstance(each, Mapping) else []
+    return names + [name for name in (units if isinstance(units, list) else ()) if isinstance(name, str)]
+
+
 def holds(raw: Any, part: str | int) -> bool:
     """Whether a table has this key, or a list this index."""
     if isinstance(raw, Mapping):

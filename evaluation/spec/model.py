@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 from pydantic import Field, Strict, StrictBool, StrictFloat, StrictInt, StrictStr, model_validator
 
+from evaluation.periods import parse_period
 from evaluation.spec.base import Language, LocalText, Number, OpenTable, PeriodText, Table, Where
 from evaluation.spec.cycle_tables import CycleTable
 from evaluation.spec.measures import words_of
@@ -187,6 +188,7 @@ Scenario: TypeAlias = Literal[
     "effect_with_spillover",
     "effect_fading",
     "anticipation",
+    "four_municipalities",
 ]
 LEAST_PERSONS, MOST_PERSONS = 5_000, 20_000_000
 
@@ -207,6 +209,10 @@ class Treatment(Table):
 
     units: tuple[StrictStr, ...] = Field(default=(), description="the treated units")
     start: PeriodText | None = Field(default=None, description="the first treated period")
+    starts: dict[StrictStr, PeriodText] = Field(
+        default_factory=dict,
+        description="instead of units and start, where they differ: { unit = first treated period }",
+    )
     start_column: StrictStr | None = Field(
         default=None,
         description="instead of units and start: the column with each unit's first treated period (0 or empty: never)",
@@ -215,6 +221,20 @@ class Treatment(Table):
         default=None,
         description="the periods the headline effect averages over, [first, last] (default: all after the start)",
     )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The treated units that are named; none where a column says who they are."""
+        return tuple(self.starts) or self.units
+
+    @property
+    def first(self) -> PeriodText | None:
+        """The first treated period of whoever began first; None where a column says it."""
+        return min(self.starts.values(), key=parse_period) if self.starts else self.start
+
+    def start_of(self, name: str) -> PeriodText | None:
+        """The first treated period of a named unit."""
+        return self.starts.get(name, self.start)
 
 
 class Controls(Table):

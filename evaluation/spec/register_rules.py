@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from evaluation.periods import Period, parse_period
-from evaluation.spec.findings import Finding, value_at
+from evaluation.spec.findings import Finding, starts_at, value_at
 from evaluation.spec.locate import KeyPath
 
 FIRST_YEAR = 2008
@@ -33,7 +33,7 @@ def _sources(raw: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(("simulate",), what, at="key")
     treatment = raw.get("treatment")
     if "register" in raw and isinstance(treatment, Mapping) and "start_column" in treatment:
-        what = "registers have no column with the start of a municipality; write units and start"
+        what = "registers have no column with the start of a municipality; write units and start, or starts"
         yield Finding(("treatment", "start_column"), what, at="key")
 
 
@@ -57,7 +57,7 @@ def _years(raw: Mapping[str, Any]) -> Iterator[Finding]:
         what = f"paid hours are registered from {FIRST_YEAR} on, so periods cannot begin in {first}"
         yield Finding(("register", "periods", 0), what)
     places: list[tuple[str | int, ...]] = [
-        ("treatment", "start"),
+        *starts_at(raw),
         ("treatment", "window", 0),
         ("treatment", "window", 1),
     ]
@@ -127,8 +127,13 @@ def _groups(raw: Mapping[str, Any]) -> Iterator[Finding]:
             yield from _until(raw, (*path, "until"))
 
 
+def _first_start(raw: Mapping[str, Any]) -> Period | None:
+    starts = [start for path in starts_at(raw) if (start := _period(value_at(raw, path))) is not None]
+    return min(starts) if len({start.frequency for start in starts}) == 1 else None
+
+
 def _until(raw: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
-    period, start = _period(value_at(raw, path)), _period(value_at(raw, ("treatment", "start")))
+    period, start = _period(value_at(raw, path)), _first_start(raw)
     if period is None:
         yield Finding(path, f"'{value_at(raw, path)}' is not a period; write 2016")
         return

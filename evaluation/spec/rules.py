@@ -13,7 +13,7 @@ from evaluation.periods import Period, parse_period
 from evaluation.spec.base import Language
 from evaluation.spec.catalogue import Catalogue, Kind, option_fields
 from evaluation.spec.cycle_rules import cycle, cycle_options, cycle_periods
-from evaluation.spec.findings import Finding, explained, value_at
+from evaluation.spec.findings import Finding, explained, starts_at, treated_names, value_at
 from evaluation.spec.locate import KeyPath
 from evaluation.spec.model import NOT_AVAILABLE_YET
 from evaluation.spec.options import checked
@@ -84,12 +84,25 @@ def _treatment(raw: Mapping[str, Any], meant: set[KeyPath]) -> Iterator[Finding]
         if given:
             what = "give either units and start, or start_column, not both"
             yield Finding(("treatment", "start_column"), what, at="key")
+        if "starts" in table:
+            what = "give either starts, or start_column, not both"
+            yield Finding(("treatment", "start_column"), what, at="key")
+        return
+    if "starts" in table:
+        if given:
+            what = "starts names the units and when each began; leave units and start out"
+            yield Finding(("treatment", "starts"), what, at="key")
+        elif table["starts"] == {}:
+            what = 'starts is empty; name each treated unit with its first treated period: { "..." = 2015 }'
+            yield Finding(("treatment", "starts"), what)
         return
     missing = [name for name in ("units", "start") if name not in table and ("treatment", name) not in meant]
-    if ("treatment", "start_column") in meant or not missing:
+    if {("treatment", "start_column"), ("treatment", "starts")} & meant or not missing:
         return
     if len(missing) == 2 and not given:
-        yield Finding(("treatment",), "[treatment] needs units and start, or start_column; it has none of them")
+        yield Finding(
+            ("treatment",), "[treatment] needs units and start, or starts, or start_column; it has none of them"
+        )
         return
     for name in missing:
         what = f"missing key {explained(name, meanings[name])} in [treatment]"
@@ -98,7 +111,7 @@ def _treatment(raw: Mapping[str, Any], meant: set[KeyPath]) -> Iterator[Finding]
 
 def _periods(raw: Mapping[str, Any]) -> Iterator[Finding]:
     read: dict[KeyPath, Period] = {}
-    places: list[KeyPath] = [("treatment", "start")]
+    places: list[KeyPath] = starts_at(raw)
     for pair in (("treatment", "window"), ("data", "periods")):
         value = value_at(raw, pair)
         if isinstance(value, list) and len(value) == 2:
@@ -114,7 +127,9 @@ def _periods(raw: Mapping[str, Any]) -> Iterator[Finding]:
             read[path] = parse_period(value)
         except ValueError:
             yield Finding(path, f'\'{value}\' is not a period; write 2015, "2015Q1" or "2015M01"')
-    start = read.get(("treatment", "start"))
+    first_of_each = [read[path] for path in starts_at(raw) if path in read]
+    kinds = {period.frequency for period in first_of_each}
+    start = min(first_of_each) if len(kinds) == 1 else next(iter(first_of_each), None)
     yield from _same_frequency(read, start)
     for pair in (("treatment", "window"), ("data", "periods")):
         first, last = read.get((*pair, 0)), read.get((*pair, 1))
@@ -148,7 +163,7 @@ def _same_frequency(read: Mapping[KeyPath, Period], start: Period | None) -> Ite
 
 
 def _names_of_units(raw: Mapping[str, Any]) -> Iterator[Finding]:
-    treated = set(_texts_at(raw, ("treatment", "units")))
+    treated = set(treated_names(raw))
     only = set(_texts_at(raw, ("controls", "only")))
     exclude = _texts_at(raw, ("controls", "exclude"))
     for key in ("only", "exclude"):

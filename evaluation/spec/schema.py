@@ -30,7 +30,7 @@ def json_schema(catalogue: Catalogue) -> dict[str, Any]:
     tables["Headline"] = _open_table(tables["Headline"], "method", catalogue, tables)
     tables["EstimatorTable"] = _open_table(tables["EstimatorTable"], "name", catalogue, tables)
     tables["CycleTable"] = _open_table(tables["CycleTable"], "adjust", catalogue, tables)
-    tables["Treatment"]["anyOf"] = [{"required": ["units", "start"]}, {"required": ["start_column"]}]
+    tables["Treatment"]["anyOf"] = [{"required": names} for names in (["units", "start"], ["starts"], ["start_column"])]
     schema["required"] = [name for name in schema["required"] if name != "data"]
     schema["anyOf"] = [{"required": ["data"]}, {"required": ["register"]}]
     for table in tables.values():
