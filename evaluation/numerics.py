@@ -143,23 +143,45 @@ def _block_pivoting(gram: Array, ridge: float) -> Array | None:
 # ---------------------------------------------------------------------- the target and the contrast
 
 
-def common_start(panel: Panel, method: str) -> int:
-    """The first treated period (index) that all treated units share, after a look at whether there is anything to compare."""
+def comparable(panel: Panel, method: str) -> None:
+    """Refuse a panel in which there is nothing to estimate or nothing to compare with."""
     if not panel.treated.any():
         raise EstimationError(f"{method}: no unit is treated")
     if panel.treated.all():
         raise EstimationError(f"{method}: every unit is treated, so there is nothing to compare with")
-    if len(panel.starts) > 1:
-        labels = ", ".join(panel.periods[start].label for start in panel.starts)
-        raise EstimationError(
-            f"{method}: the treated units start at different times ({labels}); it needs one common start"
-        )
-    start = panel.starts[0]
-    if start == 0:
+    if panel.starts[0] == 0:
         raise EstimationError(f"{method}: no period before the start")
     if not panel.target.any():
         raise EstimationError(f"{method}: the window holds no treated period")
-    return start
+
+
+def common_start(panel: Panel, method: str, hint: str = "") -> int:
+    """The first treated period (index) that all treated units share, after a look at whether there is anything to compare."""
+    if len(panel.starts) > 1 and not panel.treated.all():
+        labels = ", ".join(panel.periods[start].label for start in panel.starts)
+        raise EstimationError(
+            f"{method}: the treated units start at different times ({labels}); it needs one common start{hint}"
+        )
+    comparable(panel, method)
+    return panel.starts[0]
+
+
+def without_always_treated(panel: Panel) -> tuple[Panel, tuple[Note, ...]]:
+    """The panel without the units treated from its first period, which show nothing of a change, and the note that names them.
+
+    Left as it is where all treated units are: then there is nothing to estimate, and the estimator says so.
+    """
+    always = panel.start == 0
+    if not always.any() or len(panel.starts) == 1:
+        return panel, ()
+    names = listed([panel.units[row] for row in np.flatnonzero(always)])
+    count = int(always.sum())
+    note = Note(
+        "always_treated_dropped",
+        f"{count} units are treated from the first period on and were left out: {names}.",
+        {"count": count, "units": names},
+    )
+    return panel.keep_units(~always), (note,)
 
 
 @dataclass(frozen=True)
