@@ -36,6 +36,19 @@ def test_the_planted_effect_is_the_path(scenario):
     assert found == pytest.approx(effect_path(PARAMETERS, scenario), abs=0.01)
 
 
+def test_the_other_municipalities_have_their_parts_of_it_from_their_own_start():
+    drawn = economy(PARAMETERS, "four_municipalities", 70_000, SEED)
+    codes = [area.code for area in drawn.areas]
+    numbers = (PARAMETERS.numbers(f"effect.{name}") for name in ("others", "others_start", "others_part"))
+    parts = {"860": (2015, 1.0)}
+    parts |= {f"{int(code):03d}": (int(start), part) for code, start, part in zip(*numbers, strict=True)}
+    assert {codes[place] for place in np.flatnonzero(drawn.effect.any(axis=1))} == set(parts)
+    for code, (start, part) in parts.items():
+        own = drawn.effect[codes.index(code)]
+        assert not own[: at(start)].any()
+        assert own[at(start) : at(start) + 2] == pytest.approx([part * PATH[0], part * PATH[1]])
+
+
 @pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name.startswith("null")])
 def test_null_has_no_effect(scenario):
     drawn, part = hjorring(scenario)
