@@ -7,14 +7,18 @@ outcome. Missing cells, weights and unit trends change the sums, not the algebra
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from evaluation.contracts import Fit
 from evaluation.errors import EstimationError
-from evaluation.panel import Array, Indices, Mask
+from evaluation.numerics import Target, target_weights
+from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import inverse_gram, inverted, scaled_inverse
+from evaluation.result import Note
 
 ROWS = 4096
 """Units worked on at a time: their cells stay in the processor's cache."""
@@ -91,16 +95,56 @@ class CohortRegression:
         terms, periods = self._m_terms
         return np.asarray(self._products(-terms[None], -periods[None], self._m)[0])
 
+    @property
+    def cohort(self) -> Indices:
+        """(units,) codes of the cohorts."""
+        return self._cells.cohort
+
+    @property
+    def uniform(self) -> bool:
+        """Whether all units of a cohort count alike: complete data, equal weights, nothing that differs between them."""
+        cells = self._cells
+        return self._observed is None and cells.weights is None and cells.scalars is None and not cells.covariates
+
+    def weights_of(self, rows: Indices) -> Array:
+        """(rows, periods) weights of some units' cells in least squares; 0 for cells left out."""
+        weights = np.ones((rows.size, self._cells.outcome.shape[1]))
+        if self._cells.weights is not None:
+            weights = self._cells.weights[rows]
+        return weights if self._observed is None else np.where(self._observed[rows], weights, 0.0)
+
+    def cell_weights(self, combination: Array, rows: Indices) -> Array:
+        """(rows, periods) the weight of each outcome of some units in `combination @ coefficients`."""
+        by_layer = combination @ self._inverse
+        count, scalars = len(self._regressors), self._cells.scalars
+        lines = np.einsum("k,kqgt->qgt", by_layer[:count], self._regressors)
+        lines[0] -= by_layer @ self._from_periods
+        found = np.zeros((rows.size, self._cells.outcome.shape[1]))
+        for place, cohort in self._by_cohort(rows):
+            some = rows[place]
+            block = Block.of(self._cells, self._observed, some)
+            by = np.ones((some.size, 1)) if scalars is None else scalars[some]
+            layer = by @ lines[:, cohort]
+            for index, values in enumerate(self._cells.covariates, start=count):
+                layer += by_layer[index] * values[some]
+            found[place] = block.weighted(block.within(block.known(layer)))
+        return found
+
+    def _by_cohort(self, rows: Indices) -> Iterator[tuple[Indices, int]]:
+        """Where in `rows` the units of each cohort stand, some thousand at a time."""
+        cohorts = self._cells.cohort[rows]
+        for cohort in np.unique(cohorts).tolist():
+            inside = np.flatnonzero(cohorts == cohort)
+            for first in range(0, inside.size, ROWS):
+                yield inside[first : first + ROWS], cohort
+
     def residuals(self, rows: Indices) -> Array:
         """(rows, periods) residuals of some units; NaN in the cells left out."""
         found = np.full((rows.size, self._cells.outcome.shape[1]), np.nan)
-        for place in range(0, rows.size, ROWS):
-            some = rows[place : place + ROWS]
-            for cohort in np.unique(self._cells.cohort[some]):
-                inside = np.flatnonzero(self._cells.cohort[some] == cohort)
-                block = Block.of(self._cells, self._observed, some[inside])
-                left = block.within(self._unexplained(some[inside], int(cohort), block))
-                found[place + inside] = left if block.seen is None else np.where(block.seen, left, np.nan)
+        for place, cohort in self._by_cohort(rows):
+            block = Block.of(self._cells, self._observed, rows[place])
+            left = block.within(self._unexplained(rows[place], cohort, block))
+            found[place] = left if block.seen is None else np.where(block.seen, left, np.nan)
         return found
 
     def _unexplained(self, rows: Indices, cohort: int, block: Block) -> Array:
@@ -219,16 +263,17 @@ def usable(cells: Cells) -> Mask | None:
 
     A unit seen once (twice with a trend) tells nothing beyond its own effect.
     """
-    observed: Mask = np.isfinite(cells.outcome)
+    observed = np.asarray(np.isfinite(cells.outcome))
     for layer in cells.covariates:
         observed &= np.isfinite(layer)
     if cells.scalars is not None:
-        observed &= np.isfinite(cells.scalars).all(axis=1)[:, None]
+        observed &= np.asarray(np.isfinite(cells.scalars).all(axis=1))[:, None]
     if cells.weights is not None:
         observed &= np.nan_to_num(cells.weights) > 0.0
     if observed.all() and observed.shape[1] > (2 if cells.trends else 1):
         return None
-    observed &= (observed.sum(axis=1) > (2 if cells.trends else 1))[:, None]
+    counts: Indices = np.asarray(observed.sum(axis=1))
+    observed &= (counts > (2 if cells.trends else 1))[:, None]
     if not observed.any():
         raise EstimationError("no unit is observed often enough for the regression")
     return observed
@@ -372,4 +417,57 @@ def cohort_regression(
         _observed=observed,
         _m=functional,
         _m_terms=terms,
+    )
+
+
+# ---------------------------------------------------------------------- from a panel to its cohorts
+
+
+def treated_periods(starts: Indices, panel: Panel) -> Mask:
+    """(cohorts, periods) True for the treated periods of the window, of the cohorts that start at `starts`."""
+    periods = np.arange(panel.n_periods)
+    first, last = panel.window or (0, panel.n_periods - 1)
+    return np.asarray((periods >= starts[:, None]) & (periods >= first) & (periods <= last))
+
+
+def by_cohort_and_period(values: Array, cohort: Indices, n_cohorts: int) -> Array:
+    """(cohorts, periods) sums of (units, periods) values over each cohort."""
+    found = np.zeros((n_cohorts, values.shape[1]))
+    for rows, code in blocks(cohort):
+        found[code] += values[rows].sum(axis=0)
+    return found
+
+
+def headline_weights(panel: Panel, cells: Cells) -> Target:
+    """How the headline weights the treated cells the regression rests on: as least squares where it is weighted, else as ever."""
+    observed = usable(cells)
+    if cells.weights is not None:
+        panel = dataclasses.replace(panel, size=cells.weights)
+    return target_weights(panel, np.ones(panel.outcome.shape, dtype=np.bool_) if observed is None else observed)
+
+
+def always_treated_blanked(panel: Panel) -> Panel:
+    """The panel with units treated from the first period on (beside others that are not) blanked out."""
+    if len(panel.starts) < 2 or panel.starts[0] > 0:
+        return panel
+    return panel.with_outcome(np.where((panel.start == 0)[:, None], np.nan, panel.outcome))
+
+
+def for_all_units(fit: Fit, panel: Panel, notes: tuple[Note, ...]) -> Fit:
+    """The fit of a panel without its always-treated units, with a place (of zeros) for these in all that goes by unit."""
+    kept = panel.start > 0
+
+    def restored(values: Array | None) -> Array | None:
+        if values is None:
+            return None
+        full = np.zeros((*values.shape[:-1], kept.size))
+        full[..., kept] = values
+        return full
+
+    return dataclasses.replace(
+        fit,
+        unit_weights=restored(fit.unit_weights),
+        influence=restored(fit.influence),
+        path_influence=restored(fit.path_influence),
+        notes=(*notes, *fit.notes),
     )

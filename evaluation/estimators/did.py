@@ -9,12 +9,30 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from evaluation.by_cohort import (
+    Cells,
+    CohortRegression,
+    always_treated_blanked,
+    cohort_regression,
+    for_all_units,
+    headline_weights,
+    treated_periods,
+)
 from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import Target, common_start, contrast, contrast_influence, fit_of, target_weights
+from evaluation.numerics import (
+    Target,
+    common_start,
+    contrast,
+    contrast_influence,
+    fit_of,
+    target_weights,
+    without_always_treated,
+)
 from evaluation.panel import Array, Mask, Panel
-from evaluation.regression import Regression, covariate_stack, two_way_regression, used_outcome
+from evaluation.regression import cell_weights, covariate_stack, used_outcome
 from evaluation.result import Note, Value
+from evaluation.twfe_weights import goodman_bacon, negative_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +43,12 @@ class Options:
     unit_trends: Annotated[bool, Field(description="also a linear trend of each unit; it can eat a growing effect")] = (
         False
     )
+    weights: Annotated[
+        str,
+        Field(
+            description='weights of the cells: "size" (the persons behind them) or a covariate; empty for equal ones'
+        ),
+    ] = ""
 
 
 def fit(panel: Panel, options: Options) -> Fit:
@@ -52,13 +76,18 @@ def fit(panel: Panel, options: Options) -> Fit:
     References
     ----------
     Angrist & Pischke (2009), Mostly Harmless Econometrics, eq. (5.2.3). With several starts the coefficient weights effects
-    unequally, some negatively: de Chaisemartin & D'Haultfœuille (2020), American Economic Review 110(9), theorem 1.
+    unequally, some negatively: `details["twfe_weights"]` by de Chaisemartin & D'Haultfœuille (2020), American Economic Review
+    110(9), theorem 1 and corollary 1; `details["goodman_bacon"]` by Goodman-Bacon (2021), Journal of Econometrics 225(2),
+    theorem 1.
     """
-    outcome = used_outcome(panel)
-    used = np.asarray(np.isfinite(outcome).any(axis=0))
-    complete = bool(np.isfinite(outcome[:, used]).all())
-    if len(panel.starts) == 1 and complete and not options.covariates and not options.unit_trends:
-        return _contrast_fit(panel, common_start(panel, "did"), used)
+    if len(panel.starts) > 1 and panel.starts[0] == 0:
+        kept, notes = without_always_treated(panel)
+        return for_all_units(fit(kept, options), panel, notes)
+    if len(panel.starts) == 1 and not (options.covariates or options.unit_trends or options.weights):
+        outcome = used_outcome(panel)
+        used = np.asarray(np.isfinite(outcome).any(axis=0))
+        if np.isfinite(outcome[:, used]).all():
+            return _contrast_fit(panel, common_start(panel, "did"), used)
     return _regression_fit(panel, options)
 
 
@@ -102,65 +131,86 @@ def regression(panel: Panel, options: Options) -> Design:
     EstimationError
         No unit is treated, the window is empty, or a covariate is not there or never changes.
     """
+    panel = always_treated_blanked(panel)
+    _something_to_compare(panel)
+    names = ("treated", *options.covariates)
+    regressors = np.concatenate([panel.target.astype(np.float64)[None], covariate_stack(panel, options.covariates)])
+    weights = cell_weights(panel, options.weights, "did")
+    combination = np.eye(len(names))[0]
+    return Design(used_outcome(panel), regressors, names, combination, options.unit_trends, weights)
+
+
+def _something_to_compare(panel: Panel) -> None:
     if not panel.treated.any():
         raise EstimationError("did: no unit is treated")
     if not panel.target.any():
         raise EstimationError("did: the window holds no treated period")
-    names = ("treated", *options.covariates)
-    regressors = np.concatenate([panel.target.astype(np.float64)[None], covariate_stack(panel, options.covariates)])
-    return Design(used_outcome(panel), regressors, names, np.eye(len(names))[0], options.unit_trends)
 
 
 def _regression_fit(panel: Panel, options: Options) -> Fit:
-    design = regression(panel, options)
-    outcome, regressors, names = design.outcome, design.regressors, design.names
-    target = target_weights(panel, np.isfinite(outcome) & np.isfinite(regressors).all(axis=0))
-    found = two_way_regression(outcome, regressors, trends=design.trends, names=names, functional=target.cells)
+    _something_to_compare(panel)
+    starts, cohort = np.unique(panel.start, return_inverse=True)
+    weights = cell_weights(panel, options.weights, "did")
+    covariates = tuple(covariate_stack(panel, options.covariates))
+    cells = Cells(used_outcome(panel), cohort, covariates=covariates, weights=weights, trends=options.unit_trends)
+    treated = treated_periods(starts, panel)
+    names = ("treated", *options.covariates)
+    target = headline_weights(panel, cells)
+    # with persons behind the cells the headline weights them otherwise than least squares does
+    functional = target.cells if panel.size is not None and weights is None else None
+    found = cohort_regression(cells, treated.astype(np.float64)[None, None], names=names, functional=functional)
     coefficients: dict[str, Value] = {name: float(value) for name, value in zip(names, found.coefficients, strict=True)}
+    influence = found.influence(np.eye(1, len(names)))[0]
+    if functional is not None:
+        influence = influence + found.functional_influence()
+    common = Fit(
+        att=float(found.coefficients[0]) + found.functional,
+        effects=np.empty(0),
+        event_times=np.empty(0, dtype=np.int64),
+        influence=influence,
+        n_obs=found.n_obs,
+        n_parameters=found.n_parameters,
+        details={"coefficients": coefficients},
+    )
     if len(panel.starts) == 1:
-        return _with_path(panel, target, found, coefficients)
+        return _with_path(panel, target, found, common)
     note = Note(
         "staggered_twfe",
         "The treated units started at different times: this coefficient mixes comparisons and may weight some effects "
         "negatively. It should not be the answer.",
     )
-    return Fit(
-        att=float(found.coefficients[0]) + found.functional,
-        effects=np.empty(0),
-        event_times=np.empty(0, dtype=np.int64),
-        influence=found.influence[0] + found.functional_influence,
-        n_obs=found.n_obs,
-        n_parameters=found.n_parameters,
+    return dataclasses.replace(
+        common,
         notes=(note,),
-        details={"coefficients": coefficients},
+        details={
+            "coefficients": coefficients,
+            "twfe_weights": negative_weights(found, treated),
+            "goodman_bacon": goodman_bacon(cells, starts, [period.label for period in panel.periods]),
+        },
     )
 
 
-def _with_path(panel: Panel, target: Target, regression: Regression, coefficients: dict[str, Value]) -> Fit:
+def _with_path(panel: Panel, target: Target, regression: CohortRegression, found: Fit) -> Fit:
     """The treated cells' residual plus coefficient is their gap to the counterfactual; its mean over the window is the effect."""
     start = common_start(panel, "did")
-    rows = panel.treated
-    gaps = regression.residuals[rows] + regression.coefficients[0] * panel.target[rows]
+    rows = np.flatnonzero(panel.treated)
+    gaps = regression.residuals(rows) + regression.coefficients[0] * panel.target[rows]
     seen = np.isfinite(gaps)
-    shares = np.where(seen, target.shares[rows], 0.0)
+    shares = np.where(seen, target.shares_of(rows), 0.0)
     total = shares.sum(axis=0)
     known = total > 0
     shares = shares / np.where(known, total, 1.0)
     effects = np.where(known, (shares * np.where(seen, gaps, 0.0)).sum(axis=0), np.nan)
     observed = np.where(known, (shares * np.where(seen, panel.outcome[rows], 0.0)).sum(axis=0), np.nan)
-    return Fit(
-        att=float(regression.coefficients[0]) + regression.functional,
+    return dataclasses.replace(
+        found,
         effects=effects,
         event_times=np.arange(panel.n_periods) - start,
         periods=np.arange(panel.n_periods),
         observed=observed,
         counterfactual=observed - effects,
-        unit_weights=(~rows) / float((~rows).sum()),
+        unit_weights=(~panel.treated) / float((~panel.treated).sum()),
         fit_rmse=float(np.sqrt(np.nanmean(effects[:start] ** 2))) if known[:start].any() else None,
-        influence=regression.influence[0] + regression.functional_influence,
-        n_obs=regression.n_obs,
-        n_parameters=regression.n_parameters,
-        details={"coefficients": coefficients},
     )
 
 

@@ -8,11 +8,28 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from evaluation.by_cohort import (
+    Cells,
+    always_treated_blanked,
+    by_cohort_and_period,
+    cohort_regression,
+    for_all_units,
+    headline_weights,
+    treated_periods,
+)
 from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import common_start, contrast, contrast_influence, fit_of, target_weights
+from evaluation.numerics import (
+    Target,
+    common_start,
+    contrast,
+    contrast_influence,
+    fit_of,
+    target_weights,
+    without_always_treated,
+)
 from evaluation.panel import Array, Indices, Panel
-from evaluation.regression import covariate_stack, two_way_regression
+from evaluation.regression import cell_weights, covariate_stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +44,12 @@ class Options:
         None
     )
     bin_after: Annotated[int | None, Field(ge=0, description="event times this late or later share one effect")] = None
+    weights: Annotated[
+        str,
+        Field(
+            description='weights of the cells: "size" (the persons behind them) or a covariate; empty for equal ones'
+        ),
+    ] = ""
 
     def __post_init__(self) -> None:
         if self.bin_before is not None and self.bin_before >= self.reference:
@@ -55,8 +78,11 @@ def fit(panel: Panel, options: Options) -> Fit:
     ----------
     Sun & Abraham (2021), Journal of Econometrics 225(2), eq. (3); with several starts its leads and lags may mix cohorts.
     """
-    complete = panel.balanced and not options.covariates and options.bin_before is None and options.bin_after is None
-    if len(panel.starts) == 1 and complete:
+    if len(panel.starts) > 1 and panel.starts[0] == 0:
+        kept, notes = without_always_treated(panel)
+        return for_all_units(fit(kept, options), panel, notes)
+    plain = not options.covariates and not options.weights and options.bin_before is None and options.bin_after is None
+    if len(panel.starts) == 1 and plain and panel.balanced:
         return _contrast_fit(panel, options)
     return _regression_fit(panel, options)
 
@@ -91,64 +117,87 @@ def regression(panel: Panel, options: Options) -> Design:
     EstimationError
         No unit is treated, the window is empty, a bin straddles it, or the reference period is not in the data.
     """
-    estimated, dummies, average = _leads_and_lags(panel, options)
-    names = (*(f"event time {time}" for time in estimated), *options.covariates)
-    regressors = np.concatenate([dummies, covariate_stack(panel, options.covariates)])
-    combination = np.concatenate([average, np.zeros(len(options.covariates))])
-    path = np.eye(len(names))[: estimated.size]
-    path = np.insert(path, np.searchsorted(estimated, options.reference), 0.0, axis=0)
-    return Design(panel.outcome, regressors, names, combination, path=path)
+    panel = always_treated_blanked(panel)
+    cells, study = _leads_and_lags(panel, options)
+    regressors = np.concatenate([study.dummies[:, cells.cohort], covariate_stack(panel, options.covariates)])
+    combination = np.concatenate([study.average, np.zeros(len(options.covariates))])
+    path = np.eye(len(study.names))[: study.estimated.size]
+    path = np.insert(path, np.searchsorted(study.estimated, options.reference), 0.0, axis=0)
+    return Design(panel.outcome, regressors, study.names, combination, weights=cells.weights, path=path)
 
 
-def _leads_and_lags(panel: Panel, options: Options) -> tuple[Indices, Array, Array]:
-    """(times,) event times to estimate, their (times, units, periods) dummies and (times,) shares of the headline's cells."""
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The leads and lags: `estimated` event times, their `dummies` (times, cohorts, periods), the `average` (times,) shares of
+    the headline's cells, the `target` behind these and the `names` of dummies and covariates."""
+
+    estimated: Indices
+    dummies: Array
+    average: Array
+    target: Target
+    names: tuple[str, ...]
+
+
+def _leads_and_lags(panel: Panel, options: Options) -> tuple[Cells, Study]:
+    """What is regressed and on which event times."""
     if not panel.treated.any():
         raise EstimationError("event_study: no unit is treated")
     if not panel.target.any():
         raise EstimationError("event_study: the window holds no treated period")
-    times = np.arange(panel.n_periods)[None, :] - panel.start[:, None]
+    starts, cohort = np.unique(panel.start, return_inverse=True)
+    covariates = tuple(covariate_stack(panel, options.covariates))
+    weights = cell_weights(panel, options.weights, "event_study")
+    cells = Cells(panel.outcome, cohort, covariates=covariates, weights=weights)
+    times = np.arange(panel.n_periods)[None, :] - starts[:, None]
+    after = times >= 0
     if options.bin_before is not None:
         times = np.maximum(times, options.bin_before)
     if options.bin_after is not None:
         times = np.minimum(times, options.bin_after)
-    if options.bin_after is not None:
-        pooled = panel.target[panel.after & (times == options.bin_after)]
+        pooled = treated_periods(starts, panel)[after & (times == options.bin_after)]
         if pooled.any() and not pooled.all():
             raise EstimationError("event_study: `bin_after` pools periods inside the window with periods outside it")
-    found = np.unique(times[panel.treated[:, None] & np.isfinite(panel.outcome)])
+    treated = (starts < panel.n_periods)[:, None]
+    seen = by_cohort_and_period(np.isfinite(panel.outcome), cohort, starts.size) > 0.0
+    found = np.unique(times[treated & seen])
     if options.reference not in found:
         raise EstimationError(f"event_study: event time {options.reference}, the reference, is not in the data")
     estimated: Indices = found[found != options.reference]
-    dummies = (times[None] == estimated[:, None, None]) & panel.treated[None, :, None]
-    weights = target_weights(panel, np.isfinite(panel.outcome)).cells
-    average = np.array([weights[times == time].sum() for time in estimated])
-    return estimated, dummies.astype(np.float64), average
+    dummies = ((times == estimated[:, None, None]) & treated).astype(np.float64)
+    target = headline_weights(panel, cells)
+    shares = by_cohort_and_period(target.cells, cohort, starts.size)
+    average = np.asarray(np.einsum("kgt,gt->k", dummies, shares))
+    names = (*(f"event time {time}" for time in estimated), *options.covariates)
+    return cells, Study(estimated, dummies, average, target, names)
 
 
 def _regression_fit(panel: Panel, options: Options) -> Fit:
-    design = regression(panel, options)
-    weights = target_weights(panel, np.isfinite(panel.outcome)).cells
-    found = two_way_regression(design.outcome, design.regressors, names=design.names, functional=weights)
-    count = len(design.names) - len(options.covariates)
-    estimated = np.array([int(name.rpartition(" ")[2]) for name in design.names[:count]])
-    times: Indices = np.sort(np.append(estimated, options.reference))
-    place = np.searchsorted(times, estimated)
+    cells, study = _leads_and_lags(panel, options)
+    # with persons behind the cells the headline weights them otherwise than least squares does
+    functional = study.target.cells if panel.size is not None and cells.weights is None else None
+    found = cohort_regression(cells, study.dummies[:, None], names=study.names, functional=functional)
+    count = study.estimated.size
+    times: Indices = np.sort(np.append(study.estimated, options.reference))
+    place = np.searchsorted(times, study.estimated)
     effects = np.zeros(times.size)
     effects[place] = found.coefficients[:count]
-    path_influence = np.zeros((times.size, panel.n_units))
-    path_influence[place] = found.influence[:count]
+    chosen = np.zeros((1 + times.size, len(study.names)))
+    chosen[0, :count] = study.average
+    chosen[1 + place, np.arange(count)] = 1.0
+    influence = found.influence(chosen)
+    own = influence[0] if functional is None else influence[0] + found.functional_influence()
     common = len(panel.starts) == 1 and options.bin_before is None and options.bin_after is None
     observed, counterfactual = _lines(panel, times, effects) if common else (None, None)
     return Fit(
-        att=float(design.combination @ found.coefficients) + found.functional,
+        att=float(study.average @ found.coefficients[:count]) + found.functional,
         effects=effects,
         event_times=times,
         periods=times + panel.starts[0] if common else None,
         observed=observed,
         counterfactual=counterfactual,
         fit_rmse=float(np.sqrt(np.mean(effects[times < 0] ** 2))),
-        influence=design.combination @ found.influence + found.functional_influence,
-        path_influence=path_influence,
+        influence=own,
+        path_influence=influence[1:],
         n_obs=found.n_obs,
         n_parameters=found.n_parameters,
         details={
