@@ -45,7 +45,8 @@ def nettoeffekt(task: str, frame: pd.DataFrame) -> Callable[[], Answer]:
     panel = evaluation.Panel.from_frame(
         frame, unit="unit", time="time", outcome="y", treated={TREATED: start}, covariates=covariates
     )
-    method = {"did": "did", "sc": "synthetic_control", "sc_predictors": "synthetic_control", "sdid": "synthetic_did"}[task]
+    short = {"sc": "synthetic_control", "sc_predictors": "synthetic_control", "sdid": "synthetic_did"}
+    method = short.get(task, task)
     options: dict[str, Any] = {}
     if task == "sc_predictors":
         first, last = int(frame["time"].min()), start - 1
@@ -78,7 +79,9 @@ def diff_diff(task: str, frame: pd.DataFrame) -> Callable[[], Answer]:
             for unit in sorted(columns["unit"].unique()):
                 kept = columns if unit == TREATED else columns[columns["unit"] != TREATED]
                 data = kept.assign(treated=(kept["unit"] == unit).astype(int))
-                effects.append(float(dd.DifferenceInDifferences().fit(data, outcome="y", treatment="treated", post="post").att))
+                effects.append(
+                    float(dd.DifferenceInDifferences().fit(data, outcome="y", treatment="treated", post="post").att)
+                )
             return effects[0], effects[1:]
 
         return run
@@ -110,7 +113,7 @@ def diff_diff(task: str, frame: pd.DataFrame) -> Callable[[], Answer]:
 
 
 def mlsynth(task: str, frame: pd.DataFrame) -> Callable[[], Answer]:
-    from mlsynth import SDID, VanillaSC
+    from mlsynth import MCNNM, SDID, VanillaSC
 
     common = {"df": frame, "outcome": "y", "treat": "d", "unitid": "unit", "time": "time", "display_graphs": False}
 
@@ -118,6 +121,8 @@ def mlsynth(task: str, frame: pd.DataFrame) -> Callable[[], Answer]:
         if task == "sc":
             found = VanillaSC({**common, "backend": "outcome-only", "inference": "placebo"}).fit()
             return float(found.effects.att), []
+        if task == "matrix_completion":
+            return float(MCNNM(common).fit().effects.att), []
         found = SDID({**common, "B": 200, "seed": 1}).fit()
         return float(found.effects.att), []
 
@@ -158,7 +163,9 @@ def pysyncon(task: str, frame: pd.DataFrame) -> Callable[[], Answer]:
         return float((wide.loc[~before, unit] - wide.loc[~before, donors] @ model.W).mean())
 
     def run() -> Answer:
-        return effect_of(TREATED, controls), [effect_of(unit, [other for other in controls if other != unit]) for unit in controls]
+        return effect_of(TREATED, controls), [
+            effect_of(unit, [other for other in controls if other != unit]) for unit in controls
+        ]
 
     return run
 

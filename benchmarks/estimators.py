@@ -31,6 +31,12 @@ TASKS = {
     "sc": ("diff-diff", "mlsynth", "synthdid-py", "pysyncon"),
     "sc_predictors": ("diff-diff",),
     "sdid": ("diff-diff", "mlsynth", "synthdid-py"),
+    "matrix_completion": ("mlsynth",),
+    "interactive_fixed_effects": (),
+    "callaway_santanna": ("diff-diff", "moderndid"),
+    "twfe": ("diff-diff", "pyfixest"),
+    "event_study": ("pyfixest",),
+    "wild_bootstrap": ("wildboottest",),
 }
 REMARKS = {
     ("did", "diff-diff"): "one fit per control",
@@ -43,6 +49,14 @@ REMARKS = {
     ("sdid", "diff-diff"): "200 random placebos instead of all 97; stops early",
     ("sdid", "mlsynth"): "200 random placebos instead of all 97",
     ("sdid", "synthdid-py"): "stops early (the paper's rule); one fit per control",
+    ("callaway_santanna", "nettoeffekt"): "doubly robust, two covariates, 999 multiplier draws",
+    ("callaway_santanna", "diff-diff"): "doubly robust, two covariates, 999 multiplier draws",
+    ("callaway_santanna", "moderndid"): "doubly robust, two covariates, 999 multiplier draws",
+    ("wild_bootstrap", "nettoeffekt"): "9,999 draws, null imposed",
+    ("wild_bootstrap", "wildboottest"): "9,999 draws, null imposed; unit and period dummies",
+    ("matrix_completion", "nettoeffekt"): "penalty by cross-validation, all 97 placebos",
+    ("matrix_completion", "mlsynth"): "penalty by cross-validation; the treated unit alone, no placebos",
+    ("interactive_fixed_effects", "nettoeffekt"): "rank by cross-validation, all 97 placebos",
 }
 
 
@@ -69,15 +83,66 @@ def make_panel(n_units: int, n_periods: int, start: int, seed: int) -> pd.DataFr
     )
 
 
-def measure(python: Path, package: str, task: str, data: Path, small: Path, repetitions: int, limit: float) -> dict[str, Any]:
+def make_persons(
+    n_units: int, n_periods: int, starts: tuple[int, ...], covariates: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Persons' outcomes with unit and period effects, AR(1) noise, and covariates that move trend and treatment; half are treated."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, 1, (n_units, covariates))
+    odds = 1 / (1 + np.exp(-0.3 * x.sum(axis=1))) if covariates else np.full(n_units, 0.5)
+    first = np.where(rng.uniform(size=n_units) < odds, rng.choice(starts, size=n_units), 0)
+    noise = rng.normal(0, 1, (n_units, n_periods))
+    for period in range(1, n_periods):
+        noise[:, period] += 0.5 * noise[:, period - 1]
+    time = 1 + np.arange(n_periods)
+    outcome = rng.normal(5, 2, (n_units, 1)) + 0.1 * time + 0.02 * x.sum(axis=1, keepdims=True) * time + noise
+    outcome += 0.4 * ((first[:, None] > 0) & (time >= first[:, None]))
+    made = {
+        "unit": np.repeat(np.arange(n_units), n_periods),
+        "time": np.tile(time, n_units),
+        "y": outcome.ravel(),
+        "first": np.repeat(first, n_periods),
+    }
+    return made | {f"x{number + 1}": np.repeat(x[:, number], n_periods) for number in range(covariates)}
+
+
+PERSONS: dict[str, tuple[int, int, tuple[int, ...], int]] = {
+    "callaway_santanna": (100_000, 12, (5, 7, 9), 2),
+    "twfe": (100_000, 48, (25,), 0),
+    "event_study": (100_000, 48, (25,), 0),
+    "wild_bootstrap": (98, 14, (8,), 0),
+}
+"""Units, periods, first treated periods and covariates of the tasks on persons (the last one: on municipalities)."""
+
+
+def write_data(task: str, folder: Path, units: int, periods: int, start: int) -> tuple[Path, Path, int, int]:
+    """The panel of a task, a small one to warm up on, and the panel's units and periods."""
+    if task not in PERSONS:
+        data, small = folder / "data.csv", folder / "small.csv"
+        make_panel(units, periods, start, 1).to_csv(data, index=False)
+        make_panel(8, 16, 12, 2).to_csv(small, index=False)
+        return data, small, units, periods
+    n_units, n_periods, starts, covariates = PERSONS[task]
+    data, small = folder / "data.npz", folder / "small.npz"
+    np.savez(data, **make_persons(n_units, n_periods, starts, covariates, 1))
+    np.savez(small, **make_persons(60, n_periods, starts, covariates, 2))
+    return data, small, n_units, n_periods
+
+
+def measure(
+    python: Path, package: str, task: str, data: Path, small: Path, repetitions: int, limit: float
+) -> dict[str, Any]:
     """What one contestant prints, or why it did not."""
-    words = [str(python), str(HERE / "contestants.py"), package, task, str(data), str(small), str(repetitions)]
+    script = "large_contestants.py" if task in PERSONS else "contestants.py"
+    words = [str(python), str(HERE / script), package, task, str(data), str(small), str(repetitions)]
     if not python.exists():
         return {"failed": "not installed"}
     # ours is taken from this folder, installed or not; a peer sees nothing of it. One thread for everybody: the matrices are
     # small, and threads that wait for one another would be counted as work
     environment = {**os.environ, "PYTHONPATH": str(HERE.parent) if package == "nettoeffekt" else ""}
-    environment |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1")
+    environment |= dict.fromkeys(
+        ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"), "1"
+    )
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=limit, env=environment, check=False)
     except subprocess.TimeoutExpired as stopped:
@@ -119,19 +184,21 @@ def main() -> None:
     asked = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        data, small = Path(folder, "data.csv"), Path(folder, "small.csv")
-        make_panel(asked.units, asked.periods, asked.start, 1).to_csv(data, index=False)
-        make_panel(8, 16, 12, 2).to_csv(small, index=False)
         for task in asked.tasks:
+            data, small, units, periods = write_data(task, Path(folder), asked.units, asked.periods, asked.start)
             ours: dict[str, Any] = {}
             for package in ("nettoeffekt", *TASKS[task]):
-                python = Path(sys.executable) if package == "nettoeffekt" else asked.peers.absolute() / package / "bin" / "python"
+                python = (
+                    Path(sys.executable)
+                    if package == "nettoeffekt"
+                    else asked.peers.absolute() / package / "bin" / "python"
+                )
                 found = measure(python, package, task, data, small, asked.repetitions, asked.limit)
                 ours = ours or found
                 if "failed" in ours:
                     raise SystemExit(f"{task}: {ours['failed']}")
                 effect_apart, placebos_apart = apart(ours, found)
-                row: dict[str, Any] = {"task": task, "units": asked.units, "periods": asked.periods, "package": package}
+                row: dict[str, Any] = {"task": task, "units": units, "periods": periods, "package": package}
                 if "failed" in found:
                     row["remark"] = found["failed"]
                 else:
@@ -143,9 +210,12 @@ def main() -> None:
                         "cpu_s": round(min(found["cpu"]), 4),
                         "cpu_median_s": round(statistics.median(found["cpu"]), 4),
                         "peak_mb": round(found["peak_mb"]),
+                        "before_mb": round(found["before_mb"]) if "before_mb" in found else "",
+                        "prepare_s": round(found["prepare"], 3) if "prepare" in found else "",
                         "times_our_wall": round(min(found["wall"]) / min(ours["wall"]), 1),
                         "times_our_cpu": round(min(found["cpu"]) / max(min(ours["cpu"]), 0.01), 1),
                         "effect": f"{found['effect']:.6f}",
+                        "error_or_p": f"{found['error']:.6f}" if "error" in found else "",
                         "effect_apart": f"{effect_apart:.1e}",
                         "placebos_apart": "" if placebos_apart is None else f"{placebos_apart:.1e}",
                         "remark": REMARKS.get((task, package), ""),

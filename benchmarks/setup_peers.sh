@@ -15,6 +15,9 @@ peers=(
   "mlsynth==1.0.0"        # MIT
   "pysyncon==1.7.0"       # MIT
   "synthdid-py==0.1.0"    # BSD-3-Clause
+  "pyfixest==0.60.0"      # MIT
+  "moderndid==0.2.0"      # MIT
+  "wildboottest==0.3.2"   # MIT
 )
 for peer in "${peers[@]}"; do
   home="$target/${peer%%==*}"
