@@ -15,18 +15,6 @@ INSIDE = 1e-12
 POSITIVE = 1e-9
 """Weights below this count as zero."""
 
-SCREENED = 60
-"""Values of V tried before the search; the better ones are where it starts."""
-
-DESCENTS = 12
-"""Starts of the search."""
-
-WIDE = 1
-"""How many of the best ends it goes on from in a wider neighbourhood."""
-
-MOST_PROOFS = 300
-"""Proofs of infeasibility that are kept."""
-
 
 def standardised_gaps(x1: Array, x0: Array) -> Array:
     """(K, donors) donor minus treated, each predictor divided by its standard deviation over all units (ddof = 1)."""
@@ -82,7 +70,8 @@ def useful_donors(gaps: Array) -> Indices:
     donors = gaps.shape[1]
     columns = np.asfortranarray(np.vstack([np.pad(gaps, ((0, 0), (0, 1))), np.append(np.ones(donors), -1.0)]))
     kept = np.ones(donors + 1, dtype=bool)
-    for donor in range(donors):
+    # far donors first: most of them are shadowed, and leave smaller problems behind
+    for donor in np.argsort(-np.einsum("ij,ij->j", gaps, gaps), kind="stable"):
         kept[donor] = False
         target = np.append(gaps[:, donor], 1.0 + 1e-6)
         try:

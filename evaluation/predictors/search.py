@@ -23,22 +23,17 @@ Lawson & Hanson (1974), "Solving least squares problems", chapter 23 (least-dist
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.optimize import linprog, nnls
 
 from evaluation.panel import Array, Indices
-from evaluation.predictors.inner import donor_weights, nearest
+from evaluation.predictors.inner import POSITIVE, donor_weights, nearest
 
 SMALLEST_V = 1e-8
 """Lower bound of v_k / max(v) in the nested search, as in MSCMT."""
 
-INSIDE = 1e-12
-"""A treated unit is inside the hull of the donors' predictors if its squared distance, relative to theirs, is below this."""
-
-POSITIVE = 1e-9
-"""Weights below this count as zero."""
-
 SCREENED = 60
 """Values of V tried before the search; the better ones are where it starts."""
 
@@ -47,51 +42,6 @@ DESCENTS = 12
 
 WIDE = 1
 """How many of the best ends it goes on from in a wider neighbourhood."""
-
-MOST_PROOFS = 300
-"""Proofs of infeasibility that are kept."""
-
-POSITIVE = 1e-9
-"""Weights below this count as zero."""
-
-SCREENED = 60
-"""Values of V tried before the search; the better ones are where it starts."""
-
-DESCENTS = 12
-"""Starts of the search."""
-
-WIDE = 1
-"""How many of the best ends it goes on from in a wider neighbourhood."""
-
-MOST_PROOFS = 300
-"""Proofs of infeasibility that are kept."""
-
-SCREENED = 60
-"""Values of V tried before the search; the better ones are where it starts."""
-
-DESCENTS = 12
-"""Starts of the search."""
-
-WIDE = 1
-"""How many of the best ends it goes on from in a wider neighbourhood."""
-
-MOST_PROOFS = 300
-"""Proofs of infeasibility that are kept."""
-
-DESCENTS = 12
-"""Starts of the search."""
-
-WIDE = 1
-"""How many of the best ends it goes on from in a wider neighbourhood."""
-
-MOST_PROOFS = 300
-"""Proofs of infeasibility that are kept."""
-
-WIDE = 1
-"""How many of the best ends it goes on from in a wider neighbourhood."""
-
-MOST_PROOFS = 300
-"""Proofs of infeasibility that are kept."""
 
 MOST_PROOFS = 300
 """Proofs of infeasibility that are kept."""
@@ -119,7 +69,7 @@ class Search:
         self.k, self.donors = gaps.shape
         self.gram = outcome.T @ outcome / len(outcome)
         self.scale = max(float(np.trace(self.gram)) / self.donors, 1e-300)
-        self.scaled = self.gram / self.scale + 1e-10 * np.eye(self.donors)
+        self.system = _system(self.gram / self.scale, gaps)
         self.unit = gaps / np.linalg.norm(gaps @ nearest(gaps))  # in these units every μ of interest is 1 or longer
         self.proofs = np.zeros((0, self.donors + self.k))
         self.solved = 0
@@ -136,8 +86,7 @@ class Search:
         tried = sorted((self._evaluate(v) for v in _halton_weights(SCREENED, self.k)), key=lambda item: item[0])
         ends: list[_Corner] = []
         visited: set[tuple[bytes, bytes]] = set()
-        for _, _, start in tried:
-            corner = self._slide(start)
+        for corner in self._slide([start for _, _, start in tried]):
             if corner.key not in visited:
                 ends.append(self._descend(corner, visited, wide=False))
             if len(ends) == DESCENTS:
@@ -160,42 +109,53 @@ class Search:
         return float(np.mean((self.outcome @ weights) ** 2)), v, weights
 
     def _corner(self, support: Indices, matched: Indices, weights: Array) -> _Corner:
-        loss = float(weights @ self.gram[np.ix_(support, support)] @ weights)
+        loss = float(weights @ self.gram[support[:, None], support] @ weights)
         return _Corner(loss, support, matched, weights)
 
-    def _inverse(self, support: Indices, matched: Indices) -> Array:
-        """Inverse of the system of min f(w) with Σw = 1 and the matched gaps 0; its column m holds w and the multipliers."""
-        m, e = support.size, matched.size
-        self.solved += 1
-        system = np.zeros((m + 1 + e, m + 1 + e))
-        system[:m, :m] = self.scaled[np.ix_(support, support)]
-        system[:m, m] = system[m, :m] = 1.0
-        system[m + 1 :, :m] = self.gaps[np.ix_(matched, support)]
-        system[:m, m + 1 :] = system[m + 1 :, :m].T
-        system[range(m + 1, m + 1 + e), range(m + 1, m + 1 + e)] = -1e-13  # never singular, even with twin donors
-        return np.asarray(np.linalg.inv(system), dtype=np.float64)
+    def _slide(self, starts: list[Array]) -> list[_Corner]:
+        """From each W(V) down to the best point of its polytope: along straight lines, stopping where a weight or gap reaches 0.
 
-    def _slide(self, weights: Array) -> _Corner:
-        """From a W(V) down to the best point of its polytope: along straight lines, stopping where a weight or gap reaches 0."""
-        support, matched = np.flatnonzero(weights > POSITIVE), np.zeros(0, dtype=np.int64)
-        now = weights[support]
-        while True:
-            m = support.size
-            goal = self._inverse(support, matched)[:m, m]
-            gap, ahead = self.gaps[:, support] @ now, self.gaps[:, support] @ goal
-            crossing = np.concatenate([goal < 0, gap * ahead < 0])
-            crossing[m + matched] = False
-            before, after = np.concatenate([now, gap]), np.concatenate([goal, ahead])
+        All at once: row n of `members` holds the indices into `system` of the donors and of the matched predictors of start
+        n; one that has left, or is not there yet, is an idle index.
+        """
+        idle, most = self.donors + 1 + self.k, max(int((start > POSITIVE).sum()) for start in starts)
+        members = np.tile(idle + np.arange(most + 1 + self.k), (len(starts), 1))
+        members[:, most] = self.donors
+        now = np.zeros((len(starts), most))
+        for row, start in enumerate(starts):
+            support = np.flatnonzero(start > POSITIVE)
+            members[row, : support.size], now[row, : support.size] = support, start[support]
+        padded = self.system[self.donors + 1 : idle]
+        going = np.arange(len(starts))
+        right = np.zeros((most + 1 + self.k, 1))
+        right[most] = 1.0
+        while going.size:
+            mine = members[going]
+            self.solved += going.size
+            goal = np.linalg.solve(self.system[mine[:, :, None], mine[:, None, :]], right)[:, :most, 0]
+            own = padded[:, mine[:, :most]].transpose(1, 0, 2)
+            gap, ahead = (own @ now[going][:, :, None])[:, :, 0], (own @ goal[:, :, None])[:, :, 0]
+            crossing = np.hstack(
+                [(goal < 0) & (mine[:, :most] < idle), (gap * ahead < 0) & (mine[:, most + 1 :] >= idle)]
+            )
+            before, after = np.hstack([now[going], gap]), np.hstack([goal, ahead])
             until = np.where(crossing, before / np.where(crossing, before - after, 1.0), np.inf)
-            first = int(np.argmin(until))
-            if until[first] >= 1.0:
-                return self._corner(support, matched, goal)
-            now = now + until[first] * (goal - now)
-            if first < m:
-                support, now = np.delete(support, first), np.delete(now, first)
-                now = now / now.sum()
-            else:
-                matched = np.append(matched, first - m)
+            first = until.argmin(axis=1)
+            reached = until[np.arange(going.size), first]
+            on = reached < 1.0
+            now[going] += np.minimum(reached, 1.0)[:, None] * (goal - now[going])
+            going, first = going[on], first[on]
+            out = first < most
+            now[going[out], first[out]] = 0.0
+            members[going[out], first[out]] = idle + first[out]
+            now[going[out]] /= now[going[out]].sum(axis=1, keepdims=True)
+            met = first[~out] - most
+            members[going[~out], most + 1 + met] = self.donors + 1 + met
+        corners = []
+        for mine, weights in zip(members, now, strict=True):
+            kept, matched = mine[:most] < idle, mine[most + 1 :]
+            corners.append(self._corner(mine[:most][kept], matched[matched < idle] - self.donors - 1, weights[kept]))
+        return corners
 
     def _descend(self, corner: _Corner, visited: set[tuple[bytes, bytes]], wide: bool) -> _Corner:
         """Go to the best feasible neighbour until there is none, or it has been visited."""
@@ -209,24 +169,7 @@ class Search:
 
         The smaller pairs are the corner itself and the corner without a donor, without a predictor, or (wide) without both.
         """
-        support, matched = corner.support, corner.matched
-        donors = np.delete(np.arange(self.donors), support)
-        others = np.delete(np.arange(self.k), matched)
-        multipliers = self._inverse(support, matched)[support.size :, support.size]
-        slope = (
-            self.scaled[donors][:, support] @ corner.weights
-            + multipliers[0]
-            + multipliers[1:] @ self.gaps[matched][:, donors]
-        )
-        useful = donors[slope < -1e-12]  # while the same predictors are matched, only these can lower the loss
-        found = []
-        for out in range(-1, support.size if support.size > 1 else 0):
-            for off in range(-1, matched.size if wide or out < 0 else 0):
-                left = np.delete(support, out) if out >= 0 else support
-                right = np.delete(matched, off) if off >= 0 else matched
-                found.append(self._bordered(left, right, donors if off >= 0 else useful, others, corner.loss))
-        marks, weights, losses = zip(*found, strict=True)
-        table, rows, loss = np.vstack(marks), np.vstack(weights), np.concatenate(losses)
+        table, rows, loss = self._neighbours(corner, wide)
         alive = ~(table @ self.proofs.T >= (self.proofs**2).sum(axis=1) - 0.5).any(axis=1)
         order = np.flatnonzero(alive)
         for row in order[np.argsort(loss[order], kind="stable")]:
@@ -240,56 +183,74 @@ class Search:
                 self.proofs = np.vstack([self.proofs[-MOST_PROOFS:], proof])
         return None
 
-    def _bordered(
-        self, support: Indices, matched: Indices, donors: Indices, others: Indices, limit: float
-    ) -> tuple[Array, Array, Array]:
-        """The pair, also with a donor, a predictor or one of each added, if all weights are positive and the loss is low.
+    def _neighbours(self, corner: _Corner, wide: bool) -> tuple[Array, Array, Array]:
+        """The smaller pairs, also with a donor, a predictor or one of each added, if all weights are positive and the loss is low.
 
-        One inverse serves all: what is added needs a 2 × 2 system. Returned are the marks (n, donors + K), the weights
-        (n, donors) and the losses (n,) below the limit.
+        The best weights of a smaller pair follow from the inverse of one small system, all of which are inverted at once: what
+        a pair lacks of the corner is an idle index, so that all have one size. With that inverse, whatever is added needs a
+        2 × 2 system. Returned are the marks (n, donors + K), the weights (n, donors) and the losses (n,) below the corner's.
         """
-        m, e = support.size, matched.size
-        inverse = self._inverse(support, matched)
-        base = inverse[:, m]
-        left = np.ones((m + 1 + e, donors.size))
-        left[:m], left[m + 1 :] = self.scaled[support][:, donors], self.gaps[matched][:, donors]
-        right = self.gaps[others][:, support].T
-        by_left, by_right = inverse @ left, inverse[:, :m] @ right
-        slope, gap = (left.T @ base)[:, None], right.T @ base[:m]
-        curve = (self.scaled[donors, donors] - np.einsum("ij,ij->j", left, by_left))[:, None]
-        stiff = -np.einsum("ij,ij->j", right, by_right[:m])
-        cross = self.gaps[others][:, donors].T - left.T @ by_right
-        donor, predictor = np.zeros((2, donors.size + 1, others.size + 1))  # row 0, column 0: none added
+        support, matched = corner.support, corner.matched
+        m, e, k = support.size, matched.size, self.k
+        donors, others = np.delete(np.arange(self.donors), support), np.delete(np.arange(k), matched)
+        pairs = [(out, off) for out in range(-1, m if m > 1 else 0) for off in range(-1, e if wide or out < 0 else 0)]
+        out, off = np.array(pairs).T
+        members = np.tile(np.concatenate([support, [self.donors], self.donors + 1 + matched]), (len(pairs), 1))
+        each, idle = np.arange(len(pairs)), self.donors + 1 + k
+        members[each[out >= 0], out[out >= 0]] = idle + out[out >= 0]
+        members[each[off >= 0], m + 1 + off[off >= 0]] = idle + m + 1 + off[off >= 0]
+        sizes, equalities = m - (out >= 0), e - (off >= 0)
+        inverse = np.linalg.inv(self.system[members[:, :, None], members[:, None, :]])
+        base = inverse[:, :, m]
+        left, right = self.system[members][:, :, donors], self.system[members][:, :, self.donors + 1 + others]
+        # row 0 and column 0: none added
+        by_left = np.zeros((*members.shape, donors.size + 1))
+        by_right = np.zeros((*members.shape, others.size + 1))
+        by_left[:, :, 1:], by_right[:, :, 1:] = inverse @ left, inverse @ right
+        slope, gap = (base[:, None, :] @ left)[:, 0, :, None], (base[:, None, :] @ right)[:, 0, None, :]
+        curve = (self.system[donors, donors] - (left * by_left[:, :, 1:]).sum(axis=1))[:, :, None]
+        stiff = -(right * by_right[:, :, 1:]).sum(axis=1)[:, None, :]
+        cross = self.gaps[others][:, donors].T - left.transpose(0, 2, 1) @ by_right[:, :, 1:]
+        # while the same predictors are matched, only donors that lower the loss at the corner can lower it
+        useful = (slope[0, :, 0] < -1e-12) | (off >= 0)[:, None]
+        donor, predictor = np.zeros((2, len(pairs), donors.size + 1, others.size + 1))
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             determinant = curve * stiff - cross**2
-            donor[1:, :1] = -slope / curve
-            donor[1:, 1:] = (gap * cross - slope * stiff) / determinant
-            predictor[0, 1:] = -gap / stiff
-            predictor[1:, 1:] = (slope * cross - gap * curve) / determinant
-            multiplier = base[m] - donor * np.append(0.0, by_left[m])[:, None] - predictor * np.append(0.0, by_right[m])
-            good = -multiplier * self.scale < limit
-        good[1:] &= (donor[1:] > POSITIVE) & (m < self.k)
-        good[0, 0] &= e < m
-        good[0, 1:] &= e + 1 < m
-        good[1:, 0] &= e <= m
-        good[1:, 1:] &= e < m
+            donor[:, 1:, :1] = -slope / curve
+            donor[:, 1:, 1:] = (gap * cross - slope * stiff) / determinant
+            predictor[:, :1, 1:] = -gap / stiff
+            predictor[:, 1:, 1:] = (slope * cross - gap * curve) / determinant
+            multiplier = base[:, m, None, None] - donor * by_left[:, m, :, None] - predictor * by_right[:, m, None, :]
+            good = -multiplier * self.scale < corner.loss
+        size, equality = sizes[:, None, None], equalities[:, None, None]
+        good[:, 1:] &= (donor[:, 1:] > POSITIVE) & (size < k) & useful[:, :, None]
+        good[:, :1, :1] &= equality < size
+        good[:, :1, 1:] &= equality + 1 < size
+        good[:, 1:, :1] &= equality <= size
+        good[:, 1:, 1:] &= equality < size
         self.solved += good.size
-        row, column = np.nonzero(good)
-        by_left, by_right = np.hstack([np.zeros((m, 1)), by_left[:m]]), np.hstack([np.zeros((m, 1)), by_right[:m]])
-        weights = np.zeros((row.size, self.donors + 1))
-        weights[:, support] = (base[:m, None] - donor[good] * by_left[:, row] - predictor[good] * by_right[:, column]).T
-        weights[range(row.size), np.append(self.donors, donors)[row]] = donor[good]
-        weights = weights[:, :-1]
-        equal = np.zeros((row.size, self.k + 1), dtype=bool)
-        equal[:, matched] = True
-        equal[range(row.size), np.append(self.k, others)[column]] = True
-        equal = equal[:, :-1]
-        positive = (weights > POSITIVE).sum(axis=1) == m + (row > 0)
-        weights, equal = weights[positive], equal[positive]
+        pair, row, column = np.nonzero(good)
+        added = donor[good]
+        inside = (
+            base[pair, :m]
+            - added[:, None] * by_left[pair, :m, row]
+            - predictor[good][:, None] * by_right[pair, :m, column]
+        )
+        kept = ((inside > POSITIVE) | (members[pair, :m] >= idle)).all(axis=1)
+        pair, row, column, inside, added = pair[kept], row[kept], column[kept], inside[kept], added[kept]
+        which = np.arange(pair.size)
+        weights = np.zeros((pair.size, self.system.shape[0]))
+        weights[which[:, None], members[pair, :m]] = inside
+        weights[which, np.append(idle, donors)[row]] = added
+        weights = weights[:, : self.donors]
+        equal = np.zeros((pair.size, self.system.shape[0]), dtype=np.bool_)
+        equal[which[:, None], members[pair, m + 1 :]] = True
+        equal[which, np.append(idle, self.donors + 1 + others)[column]] = True
+        equal = equal[:, self.donors + 1 : idle]
         gaps = weights @ self.gaps.T
         losses = np.einsum("ni,ni->n", weights @ self.gram, weights)
         exact = (np.abs(gaps * equal) < 1e-8).all(axis=1) & (np.abs(weights.sum(axis=1) - 1) < 1e-8)
-        kept = exact & (losses < limit * (1 - 1e-7))
+        kept = exact & (losses < corner.loss * (1 - 1e-7))
         marks = np.hstack([weights > 0, np.where(equal, 0.0, np.sign(gaps))])
         return marks[kept], weights[kept], losses[kept]
 
@@ -367,10 +328,47 @@ class Search:
         return next(item for item in tried if item[0] <= least * (1 + 1e-6))
 
 
-def _halton_weights(count: int, k: int) -> list[Array]:
-    """A fixed sequence of V: equal, then in turn uniform on the simplex and log-uniform over eight decades."""
-    from scipy.stats import qmc  # slow to import
+def _system(scaled: Array, gaps: Array) -> Array:
+    """The system of min f(w) with Σw = 1 and all gaps 0, of which every pair needs some rows and columns.
 
-    points = qmc.Halton(k, scramble=False).random(count)[1:]
+    Its indices are the donors, Σw = 1, the predictors, and as many again that are idle: they change nothing for the others.
+    """
+    k, donors = gaps.shape
+    size = donors + 1 + k
+    system = np.eye(2 * size)
+    system[:donors, :donors] = scaled + 1e-10 * np.eye(donors)
+    system[:donors, donors] = system[donors, :donors] = 1.0
+    system[donors + 1 : size, :donors] = gaps
+    system[:donors, donors + 1 : size] = gaps.T
+    system[donors, donors] = 0.0
+    predictors = np.arange(donors + 1, size)
+    system[predictors, predictors] = -1e-13  # never singular, even with twin donors
+    return system
+
+
+@cache
+def _halton_weights(count: int, k: int) -> tuple[Array, ...]:
+    """A fixed sequence of V: equal, then in turn uniform on the simplex and log-uniform over eight decades."""
+    points = np.column_stack([_van_der_corput(count - 1, base) for base in _primes(k)])
     values = np.where(np.arange(count - 1)[:, None] % 2 == 0, -np.log(points), SMALLEST_V**points)
-    return [np.ones(k), *np.maximum(values / values.max(axis=1, keepdims=True), SMALLEST_V)]
+    return np.ones(k), *np.maximum(values / values.max(axis=1, keepdims=True), SMALLEST_V)
+
+
+def _van_der_corput(count: int, base: int) -> Array:
+    """The first `count` numbers of the sequence: 1, 2, ... with their digits mirrored at the point."""
+    left, place, found = np.arange(1, count + 1), 1.0, np.zeros(count)
+    while left.any():
+        place /= base
+        left, digits = np.divmod(left, base)
+        found += place * digits
+    return found
+
+
+def _primes(count: int) -> list[int]:
+    found = [2]
+    while len(found) < count:
+        candidate = found[-1] + 1
+        while any(candidate % prime == 0 for prime in found):
+            candidate += 1
+        found.append(candidate)
+    return found
