@@ -14,6 +14,7 @@ from evaluation.contracts import Pipeline
 from evaluation.cycle import ADJUSTMENTS
 from evaluation.errors import EstimationError
 from evaluation.estimators import ESTIMATORS
+from evaluation.estimators.triple_difference import difference
 from evaluation.panel import Panel
 from evaluation.spec.options import validated_options
 from evaluation.study import Study
@@ -138,9 +139,7 @@ def _triple_difference(study: Study) -> Rung:
 
 
 def difference_of_groups(panel: Panel, other: Panel) -> Panel:
-    """The panel with the outcome minus the second group's, unit by unit and period by period.
-
-    The two groups hold different persons, so their sampling variances add up.
+    """The panel with the outcome minus the second group's, matched by the names of units and periods.
 
     Raises
     ------
@@ -153,7 +152,4 @@ def difference_of_groups(panel: Panel, other: Panel) -> Panel:
     if not (set(panel.units) <= set(rows) and set(labels) <= set(columns)):
         raise EstimationError("triple_difference: the second group lacks units or periods of the first")
     cells = np.ix_([rows[name] for name in panel.units], [columns[label] for label in labels])
-    changes: dict[str, Any] = {"outcome": panel.outcome - other.outcome[cells]}
-    if panel.noise is not None:
-        changes["noise"] = None if other.noise is None else panel.noise + other.noise[cells]
-    return dataclasses.replace(panel, **changes)
+    return difference(panel, other.outcome[cells], None if other.noise is None else other.noise[cells])

@@ -56,6 +56,12 @@ def furnished(method: Method, panel):
     return dataclasses.replace(panel, covariates={**panel.covariates, **made}) if made else panel
 
 
+def scaled(panel, factor):
+    """The panel with the outcome multiplied, and a second group's along: it is measured in the same unit."""
+    covariates = {name: values * (factor if name == "second_group" else 1.0) for name, values in panel.covariates.items()}
+    return dataclasses.replace(panel, outcome=panel.outcome * factor, covariates=covariates)
+
+
 def fit(method: Method, panel) -> Fit:
     return method.fit(furnished(method, panel), method.options())
 
@@ -150,8 +156,9 @@ def test_shifts_it_does_not_promise_to_ignore_do_change_the_answer(method, kind)
 @pytest.mark.parametrize("make", WORLDS)
 @pytest.mark.parametrize("factor", [-1.0, 0.001, 250.0])
 def test_effects_scale_with_the_outcome(method, kind, make, factor):
-    panel = make()
-    before, after = fit(method, panel), fit(method, panel.with_outcome(panel.outcome * factor))
+    # furnished first, so that what it was given goes along with the outcome
+    panel = furnished(method, make())
+    before, after = fit(method, panel), fit(method, scaled(panel, factor))
     close(after.att / factor, before.att)
     close(after.effects / factor, before.effects)
 
@@ -159,7 +166,7 @@ def test_effects_scale_with_the_outcome(method, kind, make, factor):
 @pytest.mark.parametrize(("method", "kind"), promised("unit_order"))
 @pytest.mark.parametrize("make", WORLDS)
 def test_order_of_the_units_does_not_matter(method, kind, make):
-    panel = make()
+    panel = furnished(method, make())
     order = np.random.default_rng(2).permutation(panel.n_units)
     before, after = fit(method, panel), fit(method, panel.keep_units(order))
     # many donors, few periods: the canonical ridge (1e-9 of a mean column) decides, with some 1e-5 of rounding left
@@ -207,7 +214,7 @@ def test_estimate_is_written_to_json_and_read_back_unchanged(method):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_missing_cell_of_a_control_is_allowed_for_or_refused_by_name(method):
-    panel = factor_panel(1)
+    panel = furnished(method, factor_panel(1))
     outcome = panel.outcome.copy()
     outcome[5, 2] = np.nan
     holed = panel.with_outcome(outcome)
@@ -319,7 +326,8 @@ def test_too_little_data_gives_a_number_or_an_error_in_our_words(method, make):
 def test_flat_outcomes_have_no_effect(method):
     """Nothing ever changes: the answer is zero, or a refusal; not a division by zero."""
     try:
-        found = fit(method, make_panel(np.full((8, 10), 71.3), {0: 6}))
+        flat = np.full((8, 10), 71.3)
+        found = fit(method, make_panel(flat, {0: 6}, **({"covariates": {"second_group": flat}} if "second_group" in method.needs else {})))
     except EstimationError:
         return
     assert found.att == pytest.approx(0, abs=1e-9)

@@ -171,7 +171,8 @@ def test_every_unit_in_turn_is_nearly_the_test_done_one_by_one(inference):
 
 @pytest.mark.parametrize(("inference", "method"), PAIRS)
 def test_units_in_another_order_give_the_same_interval(inference, method):
-    panel = world(inference)
+    # furnished first, so that what it was given goes along with the units
+    panel = furnished(ESTIMATORS[method], world(inference))
     before = estimate(panel, method, inference)
     if before is None:
         return  # refused, in words: see `estimate`

@@ -1,0 +1,398 @@
+"""What would have happened without treatment, from a regression on untreated cells only, and the averages of the gaps to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from evaluation.contracts import Fit
+from evaluation.errors import EstimationError, did_you_mean, listed
+from evaluation.numerics import target_weights
+from evaluation.panel import Array, Indices, Mask, Panel
+from evaluation.regression import UnitEffects, by_cluster, cell_weights, inverse_gram
+from evaluation.result import Note, Value, number
+
+NOT_IDENTIFIED = 1e-8
+"""A treated cell whose period effect has a part above this (of its own weight) that no untreated cell tells is not imputed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What the outcome of untreated cells is regressed on, beside unit and period effects.
+
+    Attributes
+    ----------
+    anticipation : int
+        Periods before the start in which a unit is not counted as untreated any more.
+    covariates : tuple of str
+        Names; one that is constant in time enters with a coefficient of its own in each period.
+    trends : bool
+        A linear trend of each unit.
+    weights : str
+        Name of the covariate that weights the cells, "size" for the persons, "" for none.
+    everybody : bool
+        Take every cell as untreated: the model under the hypothesis of no effect.
+    """
+
+    anticipation: int = 0
+    covariates: tuple[str, ...] = ()
+    trends: bool = False
+    weights: str = ""
+    everybody: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The units that start together, and their gaps.
+
+    With W the weights w of the averages, `sums` holds (periods,) Σ w, Σ w·gap, Σ w² and Σ w²·gap over the units; `periods`
+    (periods, periods) and `slopes` (periods, covariates) what a cell's gap takes from the period effects and the slopes: row t
+    is Σ_i w_it (z_it − z's own mean, or line, over the untreated cells of unit i).
+    """
+
+    start: int
+    rows: Indices
+    weights: Array
+    gaps: Array
+    sums: Array
+    periods: Array
+    slopes: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Imputed:
+    """The regression on untreated cells and the gaps of the treated units to it.
+
+    `scores` (units, periods) are weight × residual of the untreated cells, `slope_scores` (units, covariates) their products
+    with the covariates; `period_inverse` and `slope_inverse` the inverses of the two systems of normal equations.
+    """
+
+    cohorts: tuple[Cohort, ...]
+    scores: Array
+    slope_scores: Array
+    period_inverse: Array
+    slope_inverse: Array
+    coefficients: dict[str, Value]
+    anticipation: int
+    notes: tuple[Note, ...]
+
+
+def untreated_cells(panel: Panel, anticipation: int) -> Mask:
+    """(units, periods) True where nobody is treated, or about to be within `anticipation` periods."""
+    return np.asarray(
+        np.arange(panel.n_periods)[None, :]
+        < np.where(panel.treated, panel.start - anticipation, panel.n_periods)[:, None]
+    )
+
+
+def covariate_layers(
+    panel: Panel, names: tuple[str, ...], untreated: Mask, trends: bool, method: str
+) -> tuple[Array, tuple[str, ...]]:
+    """(covariates, units, periods) and their names; a constant one becomes a layer for each period but the first (two).
+
+    Unit effects hold a constant covariate itself constant, so its layers leave the first period out, and with unit trends
+    the second one too; periods without untreated cells tell nothing and have none.
+    """
+    layers: list[Array] = []
+    labels: list[str] = []
+    for name in names:
+        if name not in panel.covariates:
+            raise EstimationError(f"{method}: no covariate '{name}' in the panel{did_you_mean(name, panel.covariates)}")
+        values = panel.covariates[name]
+        if values.ndim == 2:
+            layers.append(values)
+            labels.append(name)
+            continue
+        for column in np.flatnonzero(untreated.any(axis=0))[2 if trends else 1 :]:
+            layer = np.where(np.isfinite(values), 0.0, np.nan)[:, None].repeat(panel.n_periods, axis=1)
+            layer[:, column] = values
+            layers.append(layer)
+            labels.append(f"{name} × {panel.periods[column].label}")
+    return np.array(layers).reshape(len(layers), *panel.outcome.shape), tuple(labels)
+
+
+def impute(panel: Panel, model: Model, method: str) -> Imputed:
+    """Fit y = unit + period (+ trend) + covariates on untreated cells, and take it from the treated units' cells.
+
+    Unit effects are swept out, period effects c solve the (periods × periods) system of `UnitEffects`, slopes the normal
+    equations of what is left: a hundred thousand units cost a few passes over the cells.
+
+    Raises
+    ------
+    EstimationError
+        Nobody is treated, the window is empty, or no treated cell can be imputed.
+    """
+    if not panel.treated.any():
+        raise EstimationError(f"{method}: no unit is treated")
+    if not panel.target.any():
+        raise EstimationError(f"{method}: the window holds no treated period")
+    weights = cell_weights(panel, model.weights, method)
+    weights = None if weights is None else np.nan_to_num(weights)
+    clean = np.ones_like(panel.after) if model.everybody else untreated_cells(panel, model.anticipation)
+    known = np.isfinite(panel.outcome)
+    if weights is not None:
+        known &= weights > 0.0
+    layers, names = covariate_layers(panel, model.covariates, clean & known, model.trends, method)
+    for layer in layers:
+        known &= np.isfinite(layer)
+    used = clean & known
+    fewest = 2 if model.trends else 1
+    enough = used.sum(axis=1) >= fewest
+    if not enough[panel.treated].any():
+        what = "is observed untreated" if fewest == 1 else "is observed untreated twice, as a trend needs"
+        raise EstimationError(f"{method}: no treated unit {what}, so there is nothing to impute from")
+    effects = UnitEffects(used, trends=model.trends, weights=weights)
+    gaps = _gaps(np.where(known, panel.outcome, 0.0), effects)
+    others = np.array([_gaps(np.where(known, layer, 0.0), effects) for layer in layers]).reshape(layers.shape)
+    slopes, inverse = np.empty(0), np.empty((0, 0))
+    if len(layers):
+        weighted = (others * effects.cells).reshape(len(layers), -1)
+        raw = np.array([np.einsum("it,it,it->", effects.cells, each, each) for each in np.nan_to_num(layers)])
+        try:
+            inverse = inverse_gram(weighted @ others.reshape(len(layers), -1).T, raw, names)
+        except EstimationError as refusal:
+            raise EstimationError(f"{method}: {refusal}") from refusal
+        slopes = inverse @ (weighted @ gaps.ravel())
+        gaps -= np.tensordot(slopes, others, axes=1)
+    scores = gaps * effects.cells
+    base = np.ones(panel.outcome.shape) if (size := _sizes(panel, weights)) is None else np.nan_to_num(size)
+    base = np.where(known & enough[:, None], base, 0.0)
+    cohorts, lost = _cohorts(panel, base, gaps, others, effects)
+    return Imputed(
+        cohorts=cohorts,
+        scores=scores,
+        slope_scores=np.einsum("it,kit->ik", scores, others),
+        period_inverse=effects.inverse,
+        slope_inverse=inverse,
+        coefficients={name: float(value) for name, value in zip(names, slopes, strict=True)},
+        anticipation=model.anticipation,
+        notes=(*_dropped(panel, panel.treated & ~enough, model), *_not_imputed(panel, lost)),
+    )
+
+
+def _sizes(panel: Panel, weights: Array | None) -> Array | None:
+    """How the averages weight cells: by persons where these are known, else as the regression does."""
+    return weights if panel.size is None else panel.size
+
+
+def _gaps(layer: Array, effects: UnitEffects) -> Array:
+    """(units, periods) a layer less its period effects and each unit's own mean (line), all fitted on the untreated cells."""
+    within = effects.within(layer, np.empty_like(layer))
+    gaps = layer - effects.inverse @ np.einsum("it,it->t", effects.cells, within)
+    gaps -= (np.einsum("it,it->i", effects.cells, gaps) * effects.total)[:, None]
+    if effects.slope is not None:
+        line = _lines(effects)
+        gaps -= line * (np.einsum("it,it,it->i", effects.cells, line, gaps) * effects.slope)[:, None]
+    return np.asarray(gaps)
+
+
+def _lines(effects: UnitEffects) -> Array:
+    """(units, periods) the distance of each period from the mean of the unit's untreated periods."""
+    times = np.arange(effects.cells.shape[1], dtype=np.float64)
+    return np.asarray(times - ((effects.cells @ times) * effects.total)[:, None])
+
+
+def _cohorts(
+    panel: Panel, base: Array, gaps: Array, others: Array, effects: UnitEffects
+) -> tuple[tuple[Cohort, ...], Mask]:
+    """What is needed of each cohort, and the (units, periods) target cells whose period effect no untreated cell tells."""
+    free = _unidentified(effects)
+    lost = np.zeros(panel.n_periods, dtype=np.bool_)
+    cohorts = []
+    for start in panel.starts:
+        rows = np.flatnonzero(panel.start == start)
+        weights, cells = base[rows], effects.cells[rows]
+        periods = -weights.T @ (cells * effects.total[rows, None])
+        if effects.slope is not None:
+            line = _lines(effects)[rows]
+            periods -= (weights * line).T @ (cells * line * effects.slope[rows, None])
+        totals = weights.sum(axis=0)
+        periods[np.diag_indices_from(periods)] += totals
+        if free.size:
+            untold = (np.abs(periods @ free) > NOT_IDENTIFIED * np.maximum(totals, 1e-300)[:, None]).any(axis=1)
+            lost |= untold & (totals > 0)
+            weights, totals = np.where(untold, 0.0, weights), np.where(untold, 0.0, totals)
+            periods[untold] = 0.0
+        own = np.where(weights > 0, gaps[rows], 0.0)
+        products = weights * own
+        sums = np.array([totals, products.sum(axis=0), (weights**2).sum(axis=0), (weights * products).sum(axis=0)])
+        slopes = np.einsum("it,kit->tk", weights, others[:, rows])
+        cohorts.append(Cohort(start, rows, weights, own, sums, periods, slopes))
+    return tuple(cohorts), lost
+
+
+def _unidentified(effects: UnitEffects) -> Array:
+    """(periods, directions) what the untreated cells leave open of the period effects, a shift (and a trend) common to all aside.
+
+    Empty where everybody's cells hang together, as they nearly always do.
+    """
+    told = effects.cells.any(axis=0)
+    expected = int(told.sum()) - (1 if effects.slope is None else 2)
+    silent = np.eye(told.size)[:, ~told]
+    rank = float(np.einsum("st,st->", effects.system, effects.inverse))
+    if rank > expected - 0.5:
+        return silent
+    values, vectors = np.linalg.eigh(effects.system[np.ix_(told, told)])
+    spread_out = np.zeros((told.size, int(told.sum())))
+    spread_out[told] = vectors
+    return np.column_stack([silent, spread_out[:, values <= 1e-10 * values[-1]]])
+
+
+def _dropped(panel: Panel, never: Mask, model: Model) -> tuple[Note, ...]:
+    """The notes that name the treated units without (enough) untreated cells."""
+    always = never & (panel.start <= model.anticipation)
+    notes = []
+    if always.any():
+        names = [panel.units[row] for row in np.flatnonzero(always)]
+        text = f"{len(names)} units were treated from the first period on and were left out: {listed(names)}."
+        notes.append(Note("always_treated_dropped", text, {"count": len(names), "units": listed(names)}))
+    if (never & ~always).any():
+        names = [panel.units[row] for row in np.flatnonzero(never & ~always)]
+        facts: dict[str, Value] = {"count": len(names), "units": listed(names)}
+        if model.trends:
+            text = f"{len(names)} treated units are observed less than twice before their start and were left out: {listed(names)}."
+            notes.append(Note("treated_observed_once_before", text, facts))
+        else:
+            text = f"{len(names)} treated units are not observed before their start and were left out: {listed(names)}."
+            notes.append(Note("treated_not_observed_before", text, facts))
+    return tuple(notes)
+
+
+def _not_imputed(panel: Panel, lost: Mask) -> tuple[Note, ...]:
+    """The note that names the periods of the window in which nobody comparable is untreated."""
+    lost = lost & panel.target.any(axis=0)
+    if not lost.any():
+        return ()
+    periods = listed([panel.periods[column].label for column in np.flatnonzero(lost)])
+    text = f"Nobody comparable is untreated in {periods}, so these periods are left out of the effect."
+    return (Note("periods_without_comparison", text, {"periods": periods}),)
+
+
+# ---------------------------------------------------------------------- averages of the gaps
+
+
+@dataclass(frozen=True, slots=True)
+class Averages:
+    """Averages of gaps: (averages,) estimates, NaN where there is no cell, and their (averages, units) influence."""
+
+    estimates: Array
+    influence: Array
+
+
+def averages(imputed: Imputed, members: Array, *, by_cell: bool) -> Averages:
+    """Weighted means of the gaps over sets of cohort × period cells, with their influence by unit.
+
+    An average Σ v·y takes the weights v = w / Σw on its own cells and v* = −W Z (Z'WZ)⁻¹ Z'v on the untreated ones, Z being the
+    regression's effects and covariates. Residuals e are orthogonal to the unit effects, so unit i's part of Σ v*·e is
+    −λ'Σ_t W_it e_it z_it with λ only for periods and slopes, and no matrix of cells by cells is ever made.
+
+    Parameters
+    ----------
+    members : Array
+        (averages, cohorts, periods) 1 for what belongs to an average.
+    by_cell : bool
+        Treated gaps are measured from their mean within cohort and period, Σ v²·gap / Σ v² (conservative with several cells);
+        else from the average that they are part of.
+
+    References
+    ----------
+    Borusyak, Jaravel & Spiess (2024), Review of Economic Studies 91(6), proposition 3 (v*) and eqs. (7)-(8); Gardner (2022),
+    section 4: the two-stage influence is the same but for the centre.
+    """
+    sums = np.array([cohort.sums for cohort in imputed.cohorts])
+    total = np.einsum("agt,gt->a", members, sums[:, 0])
+    shares = members / np.where(total > 0, total, 1.0)[:, None, None]
+    estimates = np.einsum("agt,gt->a", shares, sums[:, 1])
+    periods = np.einsum("agt,gts->as", shares, np.array([cohort.periods for cohort in imputed.cohorts]))
+    slopes = np.einsum("agt,gtk->ak", shares, np.array([cohort.slopes for cohort in imputed.cohorts]))
+    influence = -(periods @ imputed.period_inverse) @ imputed.scores.T
+    if slopes.size:
+        influence -= (slopes @ imputed.slope_inverse) @ imputed.slope_scores.T
+    for place, cohort in enumerate(imputed.cohorts):
+        share = shares[:, place]
+        if by_cell:
+            # in untreated cells the gap is the residual, whose mean is zero by assumption
+            after = np.arange(share.shape[1]) >= cohort.start - imputed.anticipation
+            squares = cohort.sums[2]
+            centre = np.where(after & (squares > 0), cohort.sums[3] / np.where(squares > 0, squares, 1.0), 0.0)
+            influence[:, cohort.rows] += share @ (cohort.weights * (cohort.gaps - centre)).T
+        else:
+            influence[:, cohort.rows] += share @ (cohort.weights * cohort.gaps).T - estimates[:, None] * (
+                share @ cohort.weights.T
+            )
+    return Averages(np.where(total > 0, estimates, np.nan), influence)
+
+
+def fit_of_averages(panel: Panel, imputed: Imputed, method: str, *, by_cell: bool) -> Fit:
+    """The headline, the path by event time, and in the details the effects by start and by period, from one imputation.
+
+    Raises
+    ------
+    EstimationError
+        No treated cell of the window can be imputed.
+    """
+    starts = np.array([cohort.start for cohort in imputed.cohorts])
+    columns = np.arange(panel.n_periods)
+    after = columns[None, :] >= starts[:, None]
+    target = after if panel.window is None else after & (columns >= panel.window[0]) & (columns <= panel.window[1])
+    event = columns[None, :] - starts[:, None]
+    filled = np.array([cohort.sums[0] > 0 for cohort in imputed.cohorts])
+    times = np.unique(event[filled])
+    if not (target & filled).any():
+        raise EstimationError(
+            f"{method}: no treated cell of the window can be imputed; it needs somebody observed untreated in the same period"
+        )
+    path = np.concatenate([target[None], event[None] == times[:, None, None]]).astype(np.float64)
+    found = averages(imputed, path, by_cell=by_cell)
+    effects = found.estimates[1:]
+    fit = Fit(
+        att=float(found.estimates[0]),
+        effects=effects,
+        event_times=times,
+        fit_rmse=float(np.sqrt(np.mean(effects[times < 0] ** 2))),
+        influence=found.influence[0],
+        path_influence=found.influence[1:],
+        small_sample=False,
+        n_obs=int((imputed.scores != 0).sum()),
+        notes=imputed.notes,
+        details={"coefficients": imputed.coefficients},
+    )
+    if len(panel.starts) > 1:
+        aggregates = _aggregates(panel, imputed, target & filled, by_cell)
+        return replace(fit, details={**fit.details, "aggregates": aggregates})
+    cohort = imputed.cohorts[0]
+    seen = times + cohort.start
+    lines = np.where(cohort.weights > 0, panel.outcome[cohort.rows], 0.0)[:, seen]
+    observed = (cohort.weights[:, seen] * lines).sum(axis=0) / cohort.sums[0][seen]
+    controls = (~panel.treated) / max(1, int((~panel.treated).sum()))
+    return replace(
+        fit, periods=seen, observed=observed, counterfactual=observed - effects,
+        unit_weights=controls if controls.any() else None,
+    )  # fmt: skip
+
+
+def _aggregates(panel: Panel, imputed: Imputed, target: Mask, by_cell: bool) -> dict[str, Value]:
+    """Effects by start and by period, with standard errors clustered as the panel says; small, whatever the panel's size."""
+    cohorts, columns = np.flatnonzero(target.any(axis=1)), np.flatnonzero(target.any(axis=0))
+    members = np.zeros((cohorts.size + columns.size, *target.shape))
+    members[np.arange(cohorts.size), cohorts] = target[cohorts]
+    members[cohorts.size + np.arange(columns.size), :, columns] = target[:, columns].T
+    found = averages(imputed, members, by_cell=by_cell)
+    assert panel.cluster is not None  # set by Panel itself
+    errors = np.sqrt((by_cluster(found.influence, panel.cluster) ** 2).sum(axis=1))
+    labels = [panel.periods[imputed.cohorts[place].start].label for place in cohorts]
+    labels += [panel.periods[column].label for column in columns]
+    rows: list[Value] = [
+        {"period" if place >= cohorts.size else "start": label, "effect": number(effect), "std_error": number(error)}
+        for place, (label, effect, error) in enumerate(zip(labels, found.estimates, errors, strict=True))
+    ]
+    return {"group": rows[: cohorts.size], "calendar": rows[cohorts.size :]}
+
+
+def null_gaps(panel: Panel, model: Model, method: str) -> Array:
+    """(periods,) mean gap of the treated when the regression is fitted to all periods, as if nobody were treated."""
+    target = target_weights(panel, np.isfinite(panel.outcome))
+    imputed = impute(panel, replace(model, everybody=True), method)
+    cohort = imputed.cohorts[0]
+    return np.asarray((target.shares_of(cohort.rows) * cohort.gaps).sum(axis=0))
