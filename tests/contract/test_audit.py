@@ -21,6 +21,7 @@ from evaluation.result import CheckResult, Status
 from tests.audit.a_worlds import world
 from tests.audit.b_studies import studied
 from tests.contract import plain
+from tests.contract.test_estimators import furnished
 from tests.oracle.panels import factor_outcome, factor_panel, make_panel
 
 IN_ORDER = (
@@ -65,7 +66,7 @@ def full(method="did", inference="placebo", adjust="none"):
         3, n_units=26, loadings=rng.normal(1.0, 0.02, 26), scale=0.1, effect=2.0, size=np.full((26, 14), 900.0)
     )
     context = Context(rings=(panel.units[1:4], panel.units[4:9]), donor_groups={"own_programme": panel.units[9:12]})
-    return studied(panel, method, inference=inference, adjust=adjust, context=context)
+    return studied(furnished(ESTIMATORS[method], panel), method, inference=inference, adjust=adjust, context=context)
 
 
 def assert_sound(found, name):

@@ -12,13 +12,14 @@ from evaluation.estimators import ESTIMATORS
 from evaluation.result import CheckResult, Status
 from evaluation.study import Study, choose_inference, make_pipeline, run_pipeline
 from tests.contract import plain
+from tests.contract.test_estimators import furnished
 from tests.oracle.panels import factor_outcome, factor_panel, make_panel
 
 PAIRS = [pytest.param(check, method, id=f"{check}-{method}") for check in CHECKS for method in ESTIMATORS]
 
 
 def study(method="did", panel=None, inference="default"):
-    panel = factor_panel(1, n_units=21) if panel is None else panel
+    panel = furnished(ESTIMATORS[method], factor_panel(1, n_units=21) if panel is None else panel)
     pipeline = make_pipeline(method, "none", {})
     headline = run_pipeline(pipeline, panel, inference, 0.9, 3)
     chosen = choose_inference(pipeline, panel, inference)
