@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from evaluation.common_effects import loadings_of
 from evaluation.contracts import Adjustment, Removal, Term
 from evaluation.cycle.loadings import (
     cells_before,
@@ -81,23 +82,14 @@ def remove(panel: Panel, options: Options) -> Removal:
 def _loadings(outcome: Array, averages: Array, cells: Mask, fewest: int) -> tuple[Array, Mask]:
     """(averages, units) slopes with an intercept over the `cells`, and (units,) who has the `fewest` periods they take."""
     seen = cells & np.isfinite(outcome)
-    count = seen.sum(axis=1)
-    known = np.asarray(count >= fewest)
-    stack = np.where(seen, np.concatenate([np.where(seen, outcome, 0.0)[None], averages]), 0.0)
-    stack = np.where(seen, stack - stack.sum(axis=2, keepdims=True) / np.maximum(count, 1)[:, None], 0.0)
-    y, x = stack[0], stack[1:]
-    length = np.sqrt((x * x).sum(axis=2))
-    scale = np.where(length > 0.0, length, 1.0)
-    x = x / scale[:, :, None]
-    gram = np.einsum("kut,lut->ukl", x, x)[known]
-    # correlations of averages: below this their separate slopes are rounding
-    if len(gram) and np.linalg.eigvalsh(gram).min() < 1e-8:
+    known = np.asarray(seen.sum(axis=1) >= fewest)
+    found = loadings_of(outcome[known], averages[:, known], seen[known])
+    if found.collinear.any():
         raise EstimationError(
             "cce: the averages do not move, or move together, before the start (collinear); name fewer series"
         )
-    slopes = np.full(length.shape, np.nan)
-    right = np.einsum("kut,ut->uk", x, y)[known]
-    slopes[:, known] = np.linalg.solve(gram, right[:, :, None])[:, :, 0].T / scale[:, known]
+    slopes = np.full((len(averages), known.size), np.nan)
+    slopes[:, known] = found.slopes
     return slopes, known
 
 

@@ -9,10 +9,12 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from evaluation.common_effects import loadings_of
 from evaluation.contracts import Adjustment, Removal, Term
 from evaluation.cycle.loadings import cells_before, enough_periods, first_start, from_before
 from evaluation.errors import EstimationError, listed
-from evaluation.panel import Array, Mask, Panel
+from evaluation.low_rank import decomposed
+from evaluation.panel import Array, Panel
 
 MOST_CHOSEN = 4
 """The most factors that are chosen from the data; a written `rank` may be higher."""
@@ -64,12 +66,13 @@ def remove(panel: Panel, options: Options) -> Removal:
         raise EstimationError(
             f"factors: {int(donors.sum())} never-treated units are observed in every period; it needs at least three"
         )
-    outcome = panel.outcome[donors]
-    period_effects = outcome.mean(axis=0)
-    rest = outcome - period_effects
-    left, values, factors = np.linalg.svd(rest - rest.mean(axis=1, keepdims=True), full_matrices=False)
+    found = decomposed(panel.outcome[donors])
+    # values that are rounding count as zero
+    squares = np.zeros(min(found.rest.shape))
+    squares[: found.values.size] = found.values**2
+    factors = np.zeros((squares.size, panel.n_periods))
+    factors[: found.values.size] = found.factors
     most = _most(panel, int(donors.sum()))
-    squares = values**2
     if options.rank > most:
         raise EstimationError(
             f"factors: rank {options.rank} is too large; with {first_start(panel)} periods before the start and "
@@ -77,10 +80,8 @@ def remove(panel: Panel, options: Options) -> Removal:
         )
     rank = options.rank or _chosen_rank(squares, min(most, (first_start(panel) - 2) // 2, MOST_CHOSEN))
     loadings = np.zeros((panel.n_units, rank))
-    loadings[donors] = left[:, :rank] * values[:rank]
-    seen = cells_before(panel) & np.isfinite(panel.outcome)
-    for row in np.flatnonzero(panel.treated):
-        loadings[row] = _loading(panel, int(row), seen[row], period_effects, factors[:rank])
+    loadings[donors] = found.rest @ factors[:rank].T
+    loadings[panel.treated] = _treated(panel, found.periods, factors[:rank])
     terms: dict[str, Term] = {"rank": rank, "rule": "given" if options.rank else "eigenvalue ratio"}
     total = float(squares.sum())
     for index, value in enumerate(squares[:SHARES_SHOWN]):
@@ -110,18 +111,21 @@ def _chosen_rank(squares: Array, most: int) -> int:
     return int(np.argmax(ladder[:-1] / ladder[1:]))
 
 
-def _loading(panel: Panel, row: int, seen: Mask, period_effects: Array, factors: Array) -> Array:
-    """(rank,) loadings of a treated unit, with an intercept, from the periods of `seen`."""
-    if seen.sum() < len(factors) + 2:
+def _treated(panel: Panel, period_effects: Array, factors: Array) -> Array:
+    """(treated, rank) loadings of the treated units, with an intercept, from their cells before the start."""
+    rows = np.flatnonzero(panel.treated)
+    seen = (cells_before(panel) & np.isfinite(panel.outcome))[rows]
+    short = seen.sum(axis=1) < len(factors) + 2
+    if short.any():
+        first = int(np.flatnonzero(short)[0])
         raise EstimationError(
-            f"factors: {listed([panel.units[row]])} is observed in {int(seen.sum())} periods before its start, too few for "
-            f"{len(factors)} factors"
+            f"factors: {listed([panel.units[rows[first]]])} is observed in {int(seen[first].sum())} periods before its start, "
+            f"too few for {len(factors)} factors"
         )
-    design = np.column_stack([factors[:, seen].T, np.ones(int(seen.sum()))])
-    solution, _, found, _ = np.linalg.lstsq(design, panel.outcome[row, seen] - period_effects[seen], rcond=1e-10)
-    if found < design.shape[1]:
+    found = loadings_of(panel.outcome[rows] - period_effects, factors[:, None, :], seen)
+    if found.collinear.any():
         raise EstimationError("factors: before the start the factors move together (collinear); choose a lower rank")
-    return np.asarray(solution[:-1])
+    return found.slopes.T
 
 
 METHOD = Adjustment(

@@ -1,0 +1,267 @@
+"""Interactive fixed effects: common factors, and for each unit its own loadings on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field
+
+from evaluation.common_effects import loadings_of
+from evaluation.completion import Beginning, Completion, completed, completions, fold_errors, hard, unsettled_note
+from evaluation.contracts import Fit, Method
+from evaluation.errors import EstimationError, listed
+from evaluation.gaps import Cells, cells_of, effects_of, fit_from_gaps, mean_gap
+from evaluation.low_rank import left_out_errors, smoother
+from evaluation.panel import Array, Mask, Panel
+from evaluation.result import Note, Value
+
+NAME = "interactive_fixed_effects"
+
+BETTER = 1e-3
+"""A rank is preferred to the best lower one when its mean squared prediction error is lower by this share: the rule and the
+number of the authors' program (gsynth)."""
+
+
+BLOCKS = 5
+"""Without never-treated units, this many runs of neighbouring periods are left out in turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What can be chosen for `interactive_fixed_effects`."""
+
+    rank: Annotated[
+        Annotated[int, Field(ge=0)] | Literal["cv"],
+        Field(description="how many factors, or `cv`: as many as predict left-out periods before the start best"),
+    ] = "cv"
+    most_factors: Annotated[int, Field(ge=0, le=20, description="the most factors that `cv` may choose")] = 5
+    covariates: Annotated[tuple[str, ...], Field(description="covariates that vary over time, held constant")] = ()
+    effects: Annotated[Literal["two_way"], Field(description="effects beside the factors: of units and of periods")] = (
+        "two_way"
+    )
+    em: Annotated[
+        bool,
+        Field(
+            description="false: factors from never-treated units alone; true: from all untreated cells, those of the treated too"
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """What one number of factors gives: gaps (treated, periods used), or None where it cannot be estimated."""
+
+    rank: int
+    gaps: Array | None
+    found: Completion
+    error: float | None
+
+
+def fit(panel: Panel, options: Options) -> Fit:
+    """The treated units' outcomes minus α_i + ξ_t + x_it'β + λ_i'f_t, what common factors say they would have been.
+
+    Default: f, ξ and β are the least squares fit to the never-treated units; each treated unit's α_i and λ_i come from its own
+    periods before the start. `em`: all are the least squares fit to all untreated cells. The number of factors, where it is not
+    given, is the one with the lowest squared error when each period before the start is predicted from the others (factors
+    from the never-treated units, which know nothing of that error).
+
+    Parameters
+    ----------
+    panel : Panel
+        Outcomes (units, periods). Missing cells of controls are allowed for: their effects and factors are then fitted to the
+        observed cells. Several starts, and units without a never-treated comparison (`em` with a given rank), are allowed.
+
+    Returns
+    -------
+    Fit
+        `att` in the outcome's unit. `details["by_rank"]`: for each number of factors its effect and its cross-validated error.
+
+    Raises
+    ------
+    EstimationError
+        Too few periods before the start for the factors, factors that move together before it, or nobody to compare with.
+
+    References
+    ----------
+    Bai (2009), Econometrica 77(4), eqs. (11)-(12) and, for missing cells, the supplement; Xu (2017), Political Analysis 25(1),
+    eqs. (3)-(6) and Algorithm 1; Gobillon & Magnac (2016), Review of Economics and Statistics 98(3), section III.
+    """
+    cells = _cells(panel, options)
+    most, notes = _most(cells, options)
+    before = cells.untreated[cells.panel.treated]
+    ranks = sorted({*range(most + 1), options.rank} if isinstance(options.rank, int) else range(most + 1))
+    tried = list(_tried(cells, before, ranks, options))
+    chosen = _chosen(tried, options)
+    if chosen.gaps is None:
+        raise _collinear(chosen.rank)
+    effects = iter(effects_of(cells, [each.gaps for each in tried if each.gaps is not None]))
+    by_rank: list[Value] = [
+        {"rank": each.rank, "effect": None if each.gaps is None else next(effects), "mspe": each.error}
+        for each in tried
+    ]
+    details: dict[str, Value] = {
+        "rank": chosen.rank,
+        "rule": "given" if isinstance(options.rank, int) else "cross-validation",
+        "by_rank": by_rank,
+        "coefficients": _named(options.covariates, chosen.found.coefficients),
+        "factors": _factors(cells, chosen),
+    }
+    notes = (*cells.notes, *notes, *unsettled_note(chosen.found.moved))
+    return fit_from_gaps(cells, chosen.gaps, notes=notes, details=details)
+
+
+def gaps(panel: Panel, options: Options) -> Array:
+    """(periods,) residuals of the treated when the model is fitted on all periods, the null imposed everywhere."""
+    cells = _cells(panel, options)
+    null = Cells(
+        cells.panel, cells.columns, cells.outcome, cells.observed, cells.observed, cells.covariates, cells.notes
+    )
+    most, _ = _most(cells, options)
+    ranks = [options.rank] if isinstance(options.rank, int) else list(range(most + 1))
+    tried = list(_tried(null, null.observed[null.panel.treated], ranks, options))
+    chosen = _chosen(tried, options)
+    if chosen.gaps is None:
+        raise _collinear(chosen.rank)
+    return mean_gap(cells, chosen.gaps)
+
+
+def _cells(panel: Panel, options: Options) -> Cells:
+    fewest = (options.rank if isinstance(options.rank, int) else 0) + 2
+    return cells_of(panel, options.covariates, NAME, never_treated=not options.em, fewest=fewest)
+
+
+def _most(cells: Cells, options: Options) -> tuple[int, tuple[Note, ...]]:
+    """The most factors to try, and the note that it is fewer than asked for.
+
+    A treated unit's loadings and its level take one period each, and one more for the residual; factors of n units or T
+    periods without effects are n − 1 or T − 1.
+    """
+    panel = cells.panel
+    before = cells.untreated[panel.treated].sum(axis=1)
+    units = panel.n_units if options.em else int((~panel.treated).sum())
+    shape = min(units, cells.columns.size) - 1
+    most = max(0, min(int(before.min()) - 2, shape))
+    if isinstance(options.rank, int) and options.rank > most:
+        short = listed([panel.units[row] for row in np.flatnonzero(panel.treated)[before == before.min()]])
+        raise EstimationError(
+            f"{NAME}: rank {options.rank} is too large; {short} is observed in {int(before.min())} periods before its start, "
+            f"and there are {units} units to learn from: it can be at most {most}"
+        )
+    if most >= options.most_factors or isinstance(options.rank, int):
+        return min(most, options.most_factors), ()
+    note = Note(
+        "few_factors_possible",
+        f"With {int(before.min())} periods before the start and {units} units at most {most} factors can be estimated.",
+        {"periods": int(before.min()), "units": units, "most": most},
+    )
+    return most, (note,)
+
+
+def _tried(cells: Cells, before: Mask, ranks: list[int], options: Options) -> Iterator[_Ranked]:
+    """Every number of factors in turn; `before` (treated, periods used) are the cells that loadings are learnt from."""
+    controls = ~cells.panel.treated
+    enough = int(controls.sum()) > max(ranks) + 1
+    if not options.em:
+        yield from _from_never_treated(cells, before, ranks)
+        return
+    others = (
+        list(_from_never_treated(cells, before, ranks)) if enough and cells.untreated[controls].any(0).all() else None
+    )
+    beginning: Beginning | None = None
+    for place, rank in enumerate(ranks):
+        found = completed(cells.outcome, cells.untreated, cells.covariates, hard(rank), beginning)
+        error = None
+        if others is not None:
+            # least squares with missing cells may have several local minima: a second start, and the lower of the two
+            second = others[place].found
+            start = Beginning(
+                second.decomposition.periods, second.decomposition.factors, second.keep, second.coefficients
+            )
+            other = completed(cells.outcome, cells.untreated, cells.covariates, hard(rank), start)
+            if other.objective < found.objective * (1.0 - 1e-9):
+                found = other
+            error = others[place].error
+        elif options.rank == "cv":
+            error = _mean(
+                fold_errors(cells.outcome, cells.untreated, cells.covariates, hard(rank), cells.panel.treated, BLOCKS)
+            )
+        yield _Ranked(rank, (cells.outcome - found.fitted)[cells.panel.treated], found, error)
+        one_more = np.where(np.arange(found.decomposition.values.size) <= rank, 1.0, 0.0)
+        beginning = Beginning(found.decomposition.periods, found.decomposition.factors, one_more, found.coefficients)
+
+
+def _from_never_treated(cells: Cells, before: Mask, ranks: list[int]) -> Iterator[_Ranked]:
+    """Xu's estimator for each rank: effects and factors of the controls, loadings of the treated from `before`."""
+    treated = cells.panel.treated
+    controls = ~treated
+    covariates = cells.covariates[:, controls]
+    seen = cells.observed[controls]
+    for rank, found in zip(
+        ranks, completions(cells.outcome[controls], seen, covariates, map(hard, ranks)), strict=True
+    ):
+        left = cells.outcome[treated] - found.decomposition.periods
+        if len(covariates):
+            left = left - np.tensordot(found.coefficients, cells.covariates[:, treated], axes=1)
+        factors = found.decomposition.factors[:rank]
+        loadings = loadings_of(left, factors[:, None, :], before)
+        if loadings.collinear.any():
+            yield _Ranked(rank, None, found, None)
+            continue
+        gaps = left - loadings.level[:, None] - loadings.slopes.T @ factors
+        yield _Ranked(rank, gaps, found, _mean(left_out_errors(left, smoother(factors, np.ones(len(factors))), before)))
+
+
+def _mean(errors: Array) -> float | None:
+    """The mean square of the errors there are."""
+    known = errors[np.isfinite(errors)]
+    return float(np.mean(known**2)) if known.size else None
+
+
+def _chosen(tried: list[_Ranked], options: Options) -> _Ranked:
+    if isinstance(options.rank, int):
+        return next(each for each in tried if each.rank == options.rank)
+    best, lowest = tried[0], tried[0].error
+    for each in tried[1:]:
+        if each.error is None or lowest is None:
+            continue
+        if lowest - each.error > BETTER * lowest:
+            best = each
+        lowest = min(lowest, each.error)
+    return best
+
+
+def _collinear(rank: int) -> EstimationError:
+    return EstimationError(
+        f"{NAME}: before the start the {rank} factors do not move, or move together (collinear); choose a lower rank"
+    )
+
+
+def _named(names: tuple[str, ...], values: Array) -> dict[str, Value]:
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
+
+
+def _factors(cells: Cells, chosen: _Ranked) -> list[Value]:
+    """The factors by period, each of length one, the largest value positive."""
+    labels = [cells.panel.periods[column].label for column in cells.columns]
+    shown: list[Value] = []
+    for factor in chosen.found.decomposition.factors[: chosen.rank]:
+        signed = factor * np.sign(factor[int(np.argmax(np.abs(factor)))])
+        shown.append(dict(zip(labels, signed.tolist(), strict=True)))
+    return shown
+
+
+METHOD = Method(
+    name=NAME,
+    summary="interactive fixed effects: common factors, and for each unit its own loadings on them",
+    fit=fit,
+    options=Options,
+    needs=("never_treated", "one_pre_period"),
+    keeps=frozenset({"period_shift", "unit_shift", "common_shift", "scale", "unit_order"}),
+    default_inference="placebo",
+    source="Bai (2009), Econometrica 77(4); Xu (2017), Political Analysis 25(1); Gobillon & Magnac (2016), "
+    "Review of Economics and Statistics 98(3)",
+    gaps=gaps,
+)
