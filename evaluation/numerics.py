@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.linalg.lapack import dposv
 from scipy.optimize import nnls
 
 from evaluation.contracts import Fit
@@ -59,21 +60,28 @@ def simplex_least_squares(columns: Array, target: Array, ridge: float = 0.0) -> 
     if length == 0.0:
         return np.full(donors, 1.0 / donors)
     relative = ridge / length
+    scaled = shifted / np.sqrt(length)
     if relative > DENSE_RIDGE:
-        weights = _block_pivoting(shifted.T @ shifted / length, relative)
+        weights = _block_pivoting(scaled, relative)
         if weights is not None:
             return weights
-    scaled = shifted / np.sqrt(length)
     weights = _active_set(scaled, relative)
     nearest = scaled @ weights
     slopes = nearest @ scaled - nearest @ nearest + relative * (weights - weights @ weights)
     tied = np.flatnonzero((slopes <= TIE) | (weights > 0.0))
-    triangle = np.linalg.qr(np.vstack([scaled[:, tied], np.ones(tied.size)]), mode="r")
-    if np.linalg.matrix_rank(triangle, tol=1e-7) < tied.size:
+    if _dependent(np.vstack([scaled[:, tied], np.ones(tied.size)])):
         spread_out = np.zeros(donors)
         spread_out[tied] = _active_set(scaled[:, tied], relative + CANONICAL_RIDGE)
         return spread_out
     return weights
+
+
+def _dependent(columns: Array) -> bool:
+    """Whether the singular values of the columns reach below 1e-7."""
+    if columns.shape[0] >= columns.shape[1] and np.linalg.eigvalsh(columns.T @ columns)[0] > 1e-10:
+        return False  # safely above, though a Gram matrix shows only half the digits
+    triangle = np.linalg.qr(columns, mode="r")
+    return bool(np.linalg.matrix_rank(triangle, tol=1e-7) < columns.shape[1])
 
 
 def _active_set(columns: Array, ridge: float) -> Array:
@@ -106,24 +114,33 @@ def _nnls(columns: Array, ridge: float) -> Array | None:
     return np.asarray(solution) if solution.sum() > 0.0 else None
 
 
-def _block_pivoting(gram: Array, ridge: float) -> Array | None:
-    """The same weights from the Gram matrix, for a ridge that leaves most weights positive: None if it does not settle.
+def _block_pivoting(columns: Array, ridge: float) -> Array | None:
+    """The same weights for a ridge that leaves most of them positive: None if it does not settle.
 
     Starts with every weight free and moves all violators at once (Kim & Park 2011, SIAM Journal on Scientific Computing
     33(6), Algorithm 2, without its rare single-exchange phase), which takes a handful of solves where an active set that
     starts empty takes one for each positive weight.
     """
-    donors = gram.shape[0]
-    hessian = gram + 1.0  # c = 1 in the units of `gram`
-    hessian.flat[:: donors + 1] += ridge
+    donors = columns.shape[1]
+    rows = np.vstack([columns, np.ones(donors)])  # the penalty c²(Σu − 1)², with c = 1 in the units of `columns`
+    # with fewer rows than donors the inverse of RᵀR + ridge·I is worked out among the rows (Woodbury)
+    flat = 3 * rows.shape[0] < 2 * donors
+    hessian = rows.T @ rows if not flat else np.zeros((0, 0))
+    if not flat:
+        hessian.flat[:: donors + 1] += ridge
     free = np.ones(donors, dtype=np.bool_)
     fewest = donors + 1
     patience = 3
     for _ in range(100):
         solution = np.zeros(donors)
-        rows = np.flatnonzero(free)
-        solution[rows] = np.linalg.solve(hessian[np.ix_(rows, rows)], np.ones(rows.size))
-        slope = hessian @ solution - 1.0
+        if flat:
+            kept = rows[:, free]
+            solution[free] = (1.0 - _solved(kept @ kept.T, ridge, kept.sum(axis=1)) @ kept) / ridge
+            slope = (rows @ solution) @ rows + ridge * solution - 1.0
+        else:
+            place = np.flatnonzero(free)
+            solution[place] = _solved(hessian[place[:, None], place], 0.0, np.ones(place.size))
+            slope = hessian @ solution - 1.0
         wrong = (free & (solution < 0.0)) | (~free & (slope < -1e-12))
         count = int(wrong.sum())
         if count == 0:
@@ -138,6 +155,12 @@ def _block_pivoting(gram: Array, ridge: float) -> Array | None:
         if not free.any():
             return None
     return None
+
+
+def _solved(matrix: Array, ridge: float, right: Array) -> Array:
+    """The solution of a positive definite system, by Cholesky; `matrix` may be overwritten."""
+    matrix.flat[:: matrix.shape[0] + 1] += ridge
+    return np.asarray(dposv(matrix, right, lower=1)[1])
 
 
 # ---------------------------------------------------------------------- the target and the contrast
