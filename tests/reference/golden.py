@@ -126,6 +126,45 @@ def njmin3() -> Panel:
     )  # fmt: skip
 
 
+@cache
+def kansas() -> Panel:
+    """Log GDP per head in 50 states by quarter, 1990-2016; Kansas cut its taxes in 2012Q2.
+
+    Covariates as in the published study: logs of revenues and wages, establishments and employment per head, and the mean of
+    the outcome itself.
+    """
+    frame = table("kansas").copy()
+    frame["quarter"] = frame["year"].astype(str) + "Q" + frame["qtr"].astype(str)
+    logs = {"revenue_state": "revstatecapita", "revenue_local": "revlocalcapita", "wages": "avgwklywagecapita"}
+    for name, column in logs.items():
+        frame[name] = np.log(frame[column])
+    frame["gdp_before"] = frame["lngdpcapita"]
+    return Panel.from_frame(
+        frame, unit="state", time="quarter", outcome="lngdpcapita", treated={"Kansas": "2012Q2"},
+        covariates=("gdp_before", *logs, "estabscapita", "emplvlcapita"),
+    )  # fmt: skip
+
+
+@cache
+def castle() -> Panel:
+    """Log homicide rates in 50 states, 2000-2010; castle doctrine laws from 2005 to 2009, or never."""
+    frame = table("castle").copy()
+    frame["start"] = frame["effyear"].fillna(0).astype(int)
+    return Panel.from_frame(frame, unit="state", time="year", outcome="l_homicide", start="start")
+
+
+@cache
+def causalimpact() -> Panel:
+    """The simulated series of the CausalImpact vignette, 100 periods: y treated from the 71st (true effect 10), x1 a control."""
+    frame = table("causalimpact_sim").melt(id_vars="t", value_vars=["y", "x1"], var_name="series")
+    outcome = frame.pivot(index="series", columns="t", values="value").loc[["y", "x1"]]
+    # built by hand: a frame with a single control is refused at the door
+    return Panel(
+        outcome=outcome.to_numpy(), units=("y", "x1"), periods=tuple(parse_period(t) for t in outcome.columns),
+        start=np.array([70, 100]),
+    )  # fmt: skip
+
+
 EXCLUDED = ("Aabenraa", "Silkeborg", "Ballerup", "Vordingborg")
 """Municipalities that invested in the same way, or ran a trial, in the same years."""
 
@@ -133,6 +172,15 @@ NORDJYLLAND = (
     "Frederikshavn", "Brønderslev", "Aalborg", "Jammerbugt", "Læsø", "Mariagerfjord", "Morsø", "Rebild", "Thisted",
     "Vesthimmerlands",
 )  # fmt: skip
+
+
+@cache
+def gsynth_simdata() -> Panel:
+    """A simulated panel with two factors and two covariates, 50 units × 30 periods; five treated from period 21."""
+    frame = table("gsynth_simdata")
+    first = frame[frame["D"] == 1].groupby("id")["time"].min()
+    frame = frame.assign(start=frame["id"].map(first).fillna(0).astype(int))
+    return Panel.from_frame(frame, unit="id", time="time", outcome="Y", start="start", covariates=("X1", "X2"))
 
 
 @cache
