@@ -195,6 +195,8 @@ def _fit_of(panel: Panel, kept: Panel, cohorts: list[Cohort], controls: Array, n
     influence = np.sum([cohort.influence for cohort in cohorts], axis=0)
     rows = [_row(kept, cohort) for cohort in cohorts if cohort.cells.any()]
     common = len(cohorts) == 1 and len(kept.starts) == 1
+    # as in did, one start leaves the periods after the window out of the degrees of freedom
+    n_periods = int(((columns < kept.starts[0]) | kept.target.any(axis=0)).sum()) if common else kept.n_periods
     observed = None
     if common:
         shares = target_weights(kept).shares_of(np.flatnonzero(kept.treated))
@@ -211,8 +213,8 @@ def _fit_of(panel: Panel, kept: Panel, cohorts: list[Cohort], controls: Array, n
         fit_rmse=float(np.sqrt(np.mean(effects[times < 0] ** 2))),
         influence=spread(influence, kept, panel),
         path_influence=np.array([spread(row, kept, panel) for row in path]),
-        n_obs=kept.n_units * kept.n_periods,
-        n_parameters=len(cohorts) + kept.n_periods,
+        n_obs=kept.n_units * n_periods,
+        n_parameters=len(cohorts) + n_periods,
         notes=notes,
         details={"aggregates": {"group": rows}} if len(rows) > 1 else {},
     )
