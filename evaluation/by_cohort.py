@@ -7,18 +7,14 @@ outcome. Missing cells, weights and unit trends change the sums, not the algebra
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.contracts import Fit
 from evaluation.errors import EstimationError
-from evaluation.numerics import Target, target_weights
-from evaluation.panel import Array, Indices, Mask, Panel
+from evaluation.panel import Array, Indices, Mask
 from evaluation.regression import inverse_gram, inverted, scaled_inverse
-from evaluation.result import Note
 
 ROWS = 4096
 """Units worked on at a time: their cells stay in the processor's cache."""
@@ -417,57 +413,4 @@ def cohort_regression(
         _observed=observed,
         _m=functional,
         _m_terms=terms,
-    )
-
-
-# ---------------------------------------------------------------------- from a panel to its cohorts
-
-
-def treated_periods(starts: Indices, panel: Panel) -> Mask:
-    """(cohorts, periods) True for the treated periods of the window, of the cohorts that start at `starts`."""
-    periods = np.arange(panel.n_periods)
-    first, last = panel.window or (0, panel.n_periods - 1)
-    return np.asarray((periods >= starts[:, None]) & (periods >= first) & (periods <= last))
-
-
-def by_cohort_and_period(values: Array, cohort: Indices, n_cohorts: int) -> Array:
-    """(cohorts, periods) sums of (units, periods) values over each cohort."""
-    found = np.zeros((n_cohorts, values.shape[1]))
-    for rows, code in blocks(cohort):
-        found[code] += values[rows].sum(axis=0)
-    return found
-
-
-def headline_weights(panel: Panel, cells: Cells) -> Target:
-    """How the headline weights the treated cells the regression rests on: as least squares where it is weighted, else as ever."""
-    observed = usable(cells)
-    if cells.weights is not None:
-        panel = dataclasses.replace(panel, size=cells.weights)
-    return target_weights(panel, np.ones(panel.outcome.shape, dtype=np.bool_) if observed is None else observed)
-
-
-def always_treated_blanked(panel: Panel) -> Panel:
-    """The panel with units treated from the first period on (beside others that are not) blanked out."""
-    if len(panel.starts) < 2 or panel.starts[0] > 0:
-        return panel
-    return panel.with_outcome(np.where((panel.start == 0)[:, None], np.nan, panel.outcome))
-
-
-def for_all_units(fit: Fit, panel: Panel, notes: tuple[Note, ...]) -> Fit:
-    """The fit of a panel without its always-treated units, with a place (of zeros) for these in all that goes by unit."""
-    kept = panel.start > 0
-
-    def restored(values: Array | None) -> Array | None:
-        if values is None:
-            return None
-        full = np.zeros((*values.shape[:-1], kept.size))
-        full[..., kept] = values
-        return full
-
-    return dataclasses.replace(
-        fit,
-        unit_weights=restored(fit.unit_weights),
-        influence=restored(fit.influence),
-        path_influence=restored(fit.path_influence),
-        notes=(*notes, *fit.notes),
     )

@@ -324,3 +324,17 @@ def cell_weights(panel: Panel, name: str, method: str) -> Array | None:
     if not (known > 0.0).any():
         raise EstimationError(f"{method}: the weights '{name}' are nowhere positive")
     return values if values.ndim == 2 else np.broadcast_to(values[:, None], panel.outcome.shape)
+
+
+def split_covariates(panel: Panel, names: tuple[str, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The covariates named that are constant in time, (units,), and those that vary, (units, periods)."""
+    missing = [name for name in names if name not in panel.covariates]
+    if missing:
+        raise EstimationError(
+            *(f"no covariate '{name}' in the panel{did_you_mean(name, panel.covariates)}" for name in missing)
+        )
+    found = {name: panel.covariates[name] for name in names}
+    return (
+        {name: values for name, values in found.items() if values.ndim == 1},
+        {name: values for name, values in found.items() if values.ndim == 2},
+    )

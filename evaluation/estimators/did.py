@@ -9,11 +9,9 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from evaluation.by_cohort import (
-    Cells,
-    CohortRegression,
+from evaluation.by_cohort import Cells, CohortRegression, cohort_regression
+from evaluation.cohort_panel import (
     always_treated_blanked,
-    cohort_regression,
     for_all_units,
     headline_weights,
     treated_periods,

@@ -8,11 +8,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from evaluation.by_cohort import (
-    Cells,
+from evaluation.by_cohort import Cells, cohort_regression
+from evaluation.cohort_panel import (
     always_treated_blanked,
     by_cohort_and_period,
-    cohort_regression,
     for_all_units,
     headline_weights,
     treated_periods,

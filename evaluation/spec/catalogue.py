@@ -17,10 +17,7 @@ Kind: TypeAlias = Literal["estimator", "inference", "adjustment", "check"]
 
 PLANNED: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {
-        "estimator": (
-            "sun_abraham",
-            "extended_twfe",
-        ),
+        "estimator": (),
         "inference": (
             "block_placebo",
             "prediction_interval",
@@ -59,6 +56,13 @@ _KNOWN_AS: Mapping[str, str] = MappingProxyType(
         "difference_in_differences": "did",
         "twfe": "did",
         "es": "event_study",
+        "sunab": "sun_abraham",
+        "interaction_weighted": "sun_abraham",
+        "iw": "sun_abraham",
+        "etwfe": "extended_twfe",
+        "jwdid": "extended_twfe",
+        "wooldridge": "extended_twfe",
+        "mundlak": "extended_twfe",
         "cs": "callaway_santanna",
         "csdid": "callaway_santanna",
         "att_gt": "callaway_santanna",

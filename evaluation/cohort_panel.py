@@ -1,0 +1,144 @@
+"""From a panel to the cohorts of a regression, and from its answer back to the units."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from evaluation.by_cohort import Cells, blocks, usable
+from evaluation.contracts import Fit
+from evaluation.errors import listed
+from evaluation.numerics import Target, target_weights
+from evaluation.panel import Array, Indices, Mask, Panel
+from evaluation.regression import by_cluster
+from evaluation.result import Note
+
+
+def treated_periods(starts: Indices, panel: Panel) -> Mask:
+    """(cohorts, periods) True for the treated periods of the window, of the cohorts that start at `starts`."""
+    periods = np.arange(panel.n_periods)
+    first, last = panel.window or (0, panel.n_periods - 1)
+    return np.asarray((periods >= starts[:, None]) & (periods >= first) & (periods <= last))
+
+
+def by_cohort_and_period(values: Array, cohort: Indices, n_cohorts: int) -> Array:
+    """(cohorts, periods) sums of (units, periods) values over each cohort."""
+    found = np.zeros((n_cohorts, values.shape[1]))
+    for rows, code in blocks(cohort):
+        found[code] += values[rows].sum(axis=0)
+    return found
+
+
+def headline_weights(panel: Panel, cells: Cells) -> Target:
+    """How the headline weights the treated cells the regression rests on: as least squares where it is weighted, else as ever."""
+    observed = usable(cells)
+    if cells.weights is not None:
+        panel = dataclasses.replace(panel, size=cells.weights)
+    return target_weights(panel, np.ones(panel.outcome.shape, dtype=np.bool_) if observed is None else observed)
+
+
+def times_each_period(cells: Cells, names: tuple[str, ...], labels: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
+    """Regressors (·, scalars, cohorts, periods) that multiply each unit's scalars (but the first, 1) with each period's dummy.
+
+    The first period seen is left out: with unit effects it is the sum of the others.
+    """
+    n_periods = cells.outcome.shape[1]
+    observed = usable(cells)
+    periods = np.arange(n_periods) if observed is None else np.flatnonzero(observed.any(axis=0))
+    n_cohorts = int(cells.cohort.max(initial=-1)) + 1
+    count = 1 + len(names)
+    found = np.zeros((len(names) * (periods.size - 1), count, n_cohorts, n_periods))
+    called = []
+    for place, (scalar, period) in enumerate((q, t) for q in range(1, count) for t in periods[1:].tolist()):
+        found[place, scalar, :, period] = 1.0
+        called.append(f"{names[scalar - 1]} in {labels[period]}")
+    return found, tuple(called)
+
+
+def laid_out(cells: Cells, regressors: Array) -> Array:
+    """(regressors + covariates, units, periods): what the regression by cohort means, cell by cell."""
+    by = np.ones((cells.outcome.shape[0], 1)) if cells.scalars is None else cells.scalars
+    found = np.zeros((len(regressors) + len(cells.covariates), *cells.outcome.shape))
+    for index, each in enumerate(regressors):
+        for scalar in np.flatnonzero(each.any(axis=(1, 2))).tolist():
+            found[index] += by[:, scalar, None] * each[scalar, cells.cohort]
+    for index, layer in enumerate(cells.covariates, start=len(regressors)):
+        found[index] = layer
+    return found
+
+
+def clustered_errors(
+    influence: Callable[[Array], Array], combinations: Array, panel: Panel, n_obs: int, n_parameters: int
+) -> Array:
+    """(combinations,) cluster-robust standard errors, a few rows of influence at a time: there may be very many."""
+    found = [
+        summed_errors(influence(combinations[first : first + 32]), panel, n_obs, n_parameters)
+        for first in range(0, len(combinations), 32)
+    ]
+    return np.concatenate([np.zeros(0), *found])
+
+
+def summed_errors(influence: Array, panel: Panel, n_obs: int, n_parameters: int) -> Array:
+    """(rows,) cluster-robust standard errors of influences (rows, units) with the regression's small-sample factor."""
+    assert panel.cluster is not None  # set by Panel itself
+    count = len(np.unique(panel.cluster[np.isfinite(panel.outcome).any(axis=1)]))
+    if count < 2 or n_obs <= n_parameters:
+        return np.full(len(influence), np.nan)
+    factor = count / (count - 1) * (n_obs - 1) / (n_obs - n_parameters)
+    sums = by_cluster(influence, panel.cluster)
+    return np.asarray(np.sqrt(factor * np.einsum("rc,rc->r", sums, sums)))
+
+
+def lines_of_the_treated(panel: Panel, event_times: Indices, effects: Array) -> tuple[Array, Array]:
+    """Mean observed outcome of the treated by period (one common start) and the same without the effect."""
+    columns = panel.outcome[panel.treated][:, event_times + panel.starts[0]]
+    seen = np.isfinite(columns)
+    count = seen.sum(axis=0)
+    observed = np.where(count > 0, np.where(seen, columns, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
+    return observed, observed - effects
+
+
+def without_cohorts(
+    cells: Cells, starts: Indices, missing: Mask, panel: Panel, method: str
+) -> tuple[Cells, tuple[Note, ...]]:
+    """The cells without the cohorts that cannot be compared with their own time before, and the note that names these."""
+    if not missing.any():
+        return cells, ()
+    names = listed([panel.periods[start].label for start in starts[missing].tolist()])
+    note = Note(
+        "cohorts_left_out",
+        f"{method}: the units that start in {names} are not observed in a period they could be compared with, and were "
+        "left out.",
+        {"cohorts": names},
+    )
+    outcome = np.where(missing[cells.cohort][:, None], np.nan, cells.outcome)
+    return dataclasses.replace(cells, outcome=outcome), (note,)
+
+
+def always_treated_blanked(panel: Panel) -> Panel:
+    """The panel with units treated from the first period on (beside others that are not) blanked out."""
+    if len(panel.starts) < 2 or panel.starts[0] > 0:
+        return panel
+    return panel.with_outcome(np.where((panel.start == 0)[:, None], np.nan, panel.outcome))
+
+
+def for_all_units(fit: Fit, panel: Panel, notes: tuple[Note, ...]) -> Fit:
+    """The fit of a panel without its always-treated units, with a place (of zeros) for these in all that goes by unit."""
+    kept = panel.start > 0
+
+    def restored(values: Array | None) -> Array | None:
+        if values is None:
+            return None
+        full = np.zeros((*values.shape[:-1], kept.size))
+        full[..., kept] = values
+        return full
+
+    return dataclasses.replace(
+        fit,
+        unit_weights=restored(fit.unit_weights),
+        influence=restored(fit.influence),
+        path_influence=restored(fit.path_influence),
+        notes=(*notes, *fit.notes),
+    )
