@@ -212,13 +212,18 @@ def _estimates(groups: Groups, shares: Array, layers: Array, options: Options) -
     if options.estimator == "efficient":
         beta = np.where(variance > 0.0, covariance / np.where(variance > 0.0, variance, 1.0), 1.0)
     weights = after - beta[:, None, None] * before
-    neyman = np.einsum("lgt,gts,mgs->lm", weights, spread_of, weights, optimize=True)
+    values = np.einsum("lgt,gt->l", weights, groups.means)
+    if not groups.known:
+        unknown = np.full((len(layers), len(layers)), np.nan)
+        return Estimates(values, weights, beta, unknown, unknown)
+    flat = weights.reshape(len(layers), -1)
+    neyman = np.einsum("lgt,gts->lgs", weights, spread_of).reshape(flat.shape) @ flat.T
     adjusted = neyman - _explained(groups, after)
     # where less than nothing would be left, the conservative variance stands
     poor = np.diag(adjusted) <= 0.0
     adjusted[poor] = neyman[poor]
     adjusted[:, poor] = neyman[:, poor]
-    return Estimates(np.einsum("lgt,gt->l", weights, groups.means), weights, beta, adjusted, neyman)
+    return Estimates(values, weights, beta, adjusted, neyman)
 
 
 def _explained(groups: Groups, after: Array) -> Array:
@@ -235,11 +240,10 @@ def _explained(groups: Groups, after: Array) -> Array:
         rows, early = np.flatnonzero(firsts == first), int(groups.starts[first])
         covariances = groups.covariances[first:]
         inverse = np.linalg.pinv(covariances[:, :early, :early], rcond=1e-10, hermitian=True)
-        slopes[rows, :early] = np.einsum(
-            "gab,gbs,lgs->la", inverse, covariances[:, :early], after[rows, first:], optimize=True
-        )
+        told = np.matmul(inverse, covariances[:, :early])
+        slopes[rows, :early] = np.einsum("gas,lgs->la", told, after[rows, first:])
         centres[rows, :early, :early] = covariances[:, :early, :early].mean(axis=0)
-    half = np.einsum("la,lab,mb->lm", slopes, centres, slopes, optimize=True)
+    half = np.einsum("la,lab->lb", slopes, centres) @ slopes.T
     return np.asarray((half + half.T) / 2.0 / groups.counts.sum())
 
 
