@@ -105,6 +105,39 @@ def mpdta() -> Panel:
 
 
 @cache
+def mpdta_lpop() -> Panel:
+    """The same with the log of the county's population, which does not change."""
+    return Panel.from_frame(
+        table("mpdta"), unit="countyreal", time="year", outcome="lemp", start="first.treat", covariates=("lpop",)
+    )
+
+
+@cache
+def mpdta_employment() -> Panel:
+    """The same with employment itself in place of its log."""
+    return mpdta_lpop().with_outcome(np.exp(mpdta_lpop().outcome))
+
+
+@cache
+def base_stagg() -> Panel:
+    """A simulated panel, 95 units × 10 years, treated from year 2 to 10 or never."""
+    frame = table("base_stagg").copy()
+    frame["start"] = frame["year_treated"].where(frame["year_treated"] < 1000, 0)
+    return Panel.from_frame(frame, unit="id", time="year", outcome="y", start="start", covariates=("x1",))
+
+
+def four_means(name: str, group: str, after: str, outcome: str, where: str = "") -> Panel:
+    """Repeated cross sections as the four cell means of two groups (`group` 0 and 1) before and `after`."""
+    frame = table(name).query(where) if where else table(name)
+    cells = frame.dropna(subset=[outcome]).groupby([group, after], as_index=False)[outcome].mean()
+    # built by hand: a frame with a single control is refused at the door
+    return Panel(
+        outcome=cells.pivot(index=group, columns=after, values=outcome).to_numpy(), units=("others", "treated"),
+        periods=(parse_period(0), parse_period(1)), start=np.array([2, 1]),
+    )  # fmt: skip
+
+
+@cache
 def ezunem() -> Panel:
     """Unemployment claims in 22 cities, 1980-1988; enterprise zones from 1984 or 1985."""
     frame = table("ezunem").copy()

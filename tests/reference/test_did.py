@@ -109,3 +109,43 @@ def test_unit_trends_std_error_equals_fixest():
     theirs = golden.value("fixest/ezunem/twfe_city_trends")["coef"]["ez"]
     ours = evaluation.estimate(golden.ezunem(), "did", inference="cluster", unit_trends=True)
     golden.assert_close(ours.std_error, theirs["se"], 1e-7)
+
+
+def test_one_coefficient_with_several_starts_equals_fixest():
+    theirs = golden.value("fixest/base_stagg/twfe_static")["coef"]
+    ours = evaluation.estimate(golden.base_stagg(), "did", covariates=("x1",), inference="cluster")
+    golden.assert_close(ours.effect, theirs["D"]["estimate"], SUMMATION)
+    golden.assert_close(ours.std_error, theirs["D"]["se"], SUMMATION)
+    assert ours.p_value == pytest.approx(theirs["D"]["p"], rel=1e-6)
+
+
+def test_weights_of_one_coefficient_equal_twowayfeweights():
+    """TwoWayFEWeights on mpdta (16_did2s_twfe_weights.R): how many treated cells weigh negatively, and what would undo the sign."""
+    theirs = golden.value("TwoWayFEWeights/mpdta/feTR")
+    ours = evaluation.estimate(golden.mpdta(), "did", inference="cluster")
+    golden.assert_close(ours.effect, theirs["beta"], SUMMATION)
+    for name in ("n_plus", "n_minus", "sum_plus", "sum_minus", "sensibility", "sensibility2"):
+        golden.assert_close(ours.details["twfe_weights"][name], theirs[name], SUMMATION)
+
+
+@pytest.mark.parametrize(
+    ("name", "panel", "coefficient"),
+    [
+        ("fixest/kielmc/did", lambda: golden.four_means("kielmc", "nearinc", "y81", "rprice"), "y81nrinc"),
+        (
+            "fixest/injury/did_kentucky",
+            lambda: golden.four_means("injury", "highearn", "afchnge", "ldurat", "ky == 1"),
+            "afhigh",
+        ),
+        ("fixest/njmin3/did_hc1", lambda: golden.four_means("njmin3", "nj", "d", "fte"), "d_nj"),
+    ],
+)
+def test_two_repeated_cross_sections_equal_the_change_of_their_means(name, panel, coefficient):
+    """The coefficient of a saturated regression of persons is the difference of changes of four means.
+
+    Its standard error (iid, HC1) rests on the spread of persons within the four cells, which a panel of two units does not hold:
+    it is not compared.
+    """
+    theirs = golden.value(name)["coef"][coefficient]
+    fit = ESTIMATORS["did"].fit(panel(), ESTIMATORS["did"].options())
+    golden.assert_close(fit.att, theirs["estimate"], SUMMATION)

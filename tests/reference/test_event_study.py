@@ -29,6 +29,7 @@ def points(theirs, prefix, offset=0):
         # periods 1-10, start in period 6, reference period 5
         ("fixest/base_did/event_study", golden.base_did, "period::", 6, {"covariates": ("x1",)}),
         ("fixest/mpdta/twfe_event_study", golden.mpdta, "rel::", 0, {}),
+        ("fixest/base_stagg/twfe_event_study", golden.base_stagg, "time_to_treatment::", 0, {"covariates": ("x1",)}),
     ],
 )
 def test_leads_and_lags_equal_fixest(name, panel, prefix, offset, options):
