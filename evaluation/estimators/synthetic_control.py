@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
@@ -59,7 +60,7 @@ class Options:
         ),
     ] = None
     penalty: Annotated[
-        Annotated[float, Field(ge=0.0, allow_inf_nan=False)] | Literal["cv", "holdout"] | None,
+        float | Literal["cv", "holdout"] | None,
         Field(
             description="price of donors that are far from the treated unit one by one (Abadie & L'Hour): a number, chosen by "
             "predicting each control from the others after the start, or by predicting the last third of the pre-periods"
@@ -84,6 +85,8 @@ class Options:
                 '`v = "cross_validation"` measures every predictor over each half of the pre-periods; '
                 "leave out the predictors' own `periods`"
             )
+        if isinstance(self.penalty, float | int) and not 0.0 <= self.penalty < math.inf:
+            raise ValueError("`penalty` must be 0 or more")
         if self.penalty is not None and matched and self.v in ("nested", "cross_validation"):
             raise ValueError(
                 'a `penalty` needs weights of the predictors that are not searched: `v = "equal"` or given ones'
