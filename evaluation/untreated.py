@@ -297,8 +297,8 @@ def averages(imputed: Imputed, members: Array, *, by_cell: bool) -> Averages:
 
     References
     ----------
-    Borusyak, Jaravel & Spiess (2024), Review of Economic Studies 91(6), proposition 3 (v*) and eqs. (7)-(8); Gardner (2022),
-    section 4: the two-stage influence is the same but for the centre.
+    Borusyak, Jaravel & Spiess (2024), Review of Economic Studies 91(6), section 4.3 (v* and conservative inference);
+    Gardner (2022), section 4: the two-stage influence is the same but for the centre.
     """
     sums = np.array([cohort.sums for cohort in imputed.cohorts])
     total = np.einsum("agt,gt->a", members, sums[:, 0])

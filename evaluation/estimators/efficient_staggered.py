@@ -77,7 +77,7 @@ def fit(panel: Panel, options: Options) -> Fit:
     Returns
     -------
     Fit
-        `variance` is the adjusted one (eq. 11's Neyman variance less what pre-treatment outcomes explain of the effects'
+        `variance` is the adjusted one (the Neyman variance less what pre-treatment outcomes explain of the effects'
         differences); `influence` gives the Neyman one. Every unit counts alike, whatever its size.
 
     Raises
@@ -87,7 +87,7 @@ def fit(panel: Panel, options: Options) -> Fit:
 
     References
     ----------
-    Roth & Sant'Anna (2023), Journal of Political Economy Microeconomics 1(4), propositions 2.1-2.3 and section 4.
+    Roth & Sant'Anna (2023), Journal of Political Economy Microeconomics 1(4), section 2.
     """
     if not panel.treated.any():
         raise EstimationError("efficient_staggered: no unit is treated")
@@ -230,7 +230,7 @@ def _explained(groups: Groups, after: Array) -> Array:
     """(estimates, estimates) what outcomes before the first start that an estimate uses tell of its effects' variance.
 
     (1/N) (Σ_g β_g)' (mean of M S_g M') (Σ_g β_g), β_g = (M S_g M')⁺ M S_g A_g', with M picking the periods before that start and
-    g over the groups from it on (section 4.2). Estimates with other first starts share the mean of their two matrices.
+    g over the groups from it on. Estimates with other first starts share the mean of their two matrices.
     """
     n_periods = after.shape[2]
     slopes = np.zeros((len(after), n_periods))
@@ -337,5 +337,5 @@ METHOD = Method(
     needs=("balanced", "one_pre_period"),
     keeps=frozenset({"period_shift", "common_shift", "scale", "unit_order"}),
     default_inference="analytic",
-    source="Roth & Sant'Anna (2023), Journal of Political Economy Microeconomics 1(4), propositions 2.1-2.3",
+    source="Roth & Sant'Anna (2023), Journal of Political Economy Microeconomics 1(4), section 2",
 )

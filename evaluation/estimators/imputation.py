@@ -68,7 +68,8 @@ def fit(panel: Panel, options: Options) -> Fit:
 
     References
     ----------
-    Borusyak, Jaravel & Spiess (2024), Review of Economic Studies 91(6), theorem 2, proposition 3 and eqs. (7)-(8).
+    Borusyak, Jaravel & Spiess (2024), Review of Economic Studies 91(6), theorem 2, sections 4.3 (conservative
+    inference) and 4.4 (the test of the leads).
     """
     found = fit_of_averages(panel, impute(panel, _model(options), "imputation"), "imputation", by_cell=True)
     return _with_leads(panel, options, found) if options.pretrends else found
@@ -79,7 +80,7 @@ def _model(options: Options) -> Model:
 
 
 def _with_leads(panel: Panel, options: Options, found: Fit) -> Fit:
-    """The fit with the leads before the start: a regression of untreated outcomes on a dummy for each (Test 2 of the paper).
+    """The fit with the leads before the start: a regression of untreated outcomes on a dummy for each (section 4.4).
 
     Where every treated unit's untreated cells all lie within the leads, these add up to its unit effect: the last one is then
     the reference, at 0.

@@ -87,7 +87,7 @@ def fit(panel: Panel, options: Options) -> Fit:
 
     References
     ----------
-    Olden & Møen (2022), Econometrics Journal 25(3), eq. (3.2); Ortiz-Villavicencio & Sant'Anna (2025), Better Understanding
+    Olden & Møen (2022), Econometrics Journal 25(3), section 3; Ortiz-Villavicencio & Sant'Anna (2025), Better Understanding
     Triple Differences Estimators, sections 2-4.
     """
     if not panel.treated.any():
