@@ -215,6 +215,8 @@ def _in_order(panel: Panel, fit: Fit, fall: Downturn) -> tuple[list[float], list
     """Observed and backcast in all periods before the start, in the order of the calendar."""
     start = panel.starts[0]
     order = np.argsort([column for column in range(start) if column not in fall.columns] + list(fall.columns))
-    if fit.observed is None or fit.counterfactual is None:
-        return [np.nan] * start, [np.nan] * start
-    return fit.observed[order].tolist(), fit.counterfactual[order].tolist()
+    lines = np.full((2, start), np.nan)
+    if fit.observed is not None and fit.counterfactual is not None and fit.periods is not None:
+        # a path need not have all periods
+        lines[:, fit.periods] = fit.observed, fit.counterfactual
+    return lines[0, order].tolist(), lines[1, order].tolist()
