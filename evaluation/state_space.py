@@ -10,17 +10,14 @@ errors have a known joint covariance, the error of δ and β included.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import Literal, TypeAlias
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
 
 from evaluation.errors import EstimationError
-from evaluation.panel import Array, Indices
-
-Level: TypeAlias = Literal["local_level", "local_linear_trend", "autoregressive"]
+from evaluation.panel import Array
+from evaluation.structural_models import Contrast, Level, Model, contrast, model
 
 PERFECT = 1e-10
 """A regression whose residuals are below this share of the outcome fits perfectly: what is left is rounding."""
@@ -28,114 +25,8 @@ PERFECT = 1e-10
 RATIOS = np.concatenate([[0.0], 10.0 ** np.linspace(-4.0, 4.0, 33), [np.inf]])
 """Where the search for level noise / irregular noise (standard deviations) begins."""
 
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """The model of all periods, made once for each shape of panel.
-
-    Attributes
-    ----------
-    start : Array
-        (periods, d) what the unknown starting values of level, slope and seasonal pattern multiply.
-    fixed : Array
-        (periods, k) regressors that belong to the model, such as the mean of an autoregressive series.
-    kernels : Array
-        (components, periods, periods) the covariance that each source of noise brings with variance 1.
-    names : tuple of str
-        (components,).
-    """
-
-    start: Array
-    fixed: Array
-    kernels: Array
-    names: tuple[str, ...]
-    autoregressive: bool = False
-
-    def covariance(self, theta: Array) -> Array:
-        """(periods, periods) V(θ): θ holds a variance for each component, or the autocorrelation."""
-        if self.autoregressive:
-            times = np.arange(self.start.shape[0])
-            return np.asarray(theta[0] ** np.abs(times[:, None] - times))
-        return np.asarray(np.tensordot(theta, self.kernels, axes=1))
-
-
-@dataclass(frozen=True, eq=False)
-class _Contrast:
-    """N'y, free of the starting values: each observed period minus what the first few say about it.
-
-    `basis` are the d periods that fix the starting values, `rest` (n,) the others, both positions among the observed;
-    (observed, n) `matrix` is N. The order of time is kept, so that N'y filtered are the one-step-ahead prediction errors.
-    """
-
-    observed: Indices
-    rest: Indices
-    matrix: Array
-    kernels: Array
-
-    @cached_property
-    def pencil(self) -> tuple[Array, Array, float]:
-        """For two components: T, λ and log|A| with T A T' = I and T B T' = diag λ, for their (n, n) contrasts A and B."""
-        first, second = self.kernels
-        inverse = np.linalg.inv(np.linalg.cholesky(first))
-        roots, vectors = np.linalg.eigh(inverse @ second @ inverse.T)
-        return vectors.T @ inverse, np.maximum(roots, 0.0), -2.0 * float(np.log(np.diag(inverse)).sum())
-
-
-@lru_cache(maxsize=8)
-def model(level: Level, seasonal: int, n_periods: int) -> Model:
-    """The model of a level, and of a seasonal pattern of `seasonal` periods (0: none) that may change slowly.
-
-    Local level μ_t = μ_{t−1} + η_t; local linear trend μ_t = μ_{t−1} + δ_{t−1} + η_t, δ_t = δ_{t−1} + ζ_t; seasonal
-    γ_t = −γ_{t−1} − ... − γ_{t−s+1} + ω_t; autoregressive: a constant mean and u_t = ρu_{t−1} + ε_t. Shocks of the first
-    periods are part of the unknown starting values.
-
-    References
-    ----------
-    Harvey (1989), Forecasting, Structural Time Series Models and the Kalman Filter, sections 2.3 and 4.1.
-    """
-    times = np.arange(n_periods)
-    lags = times[:, None] - times
-    ones = np.ones((n_periods, 1))
-    if level == "autoregressive":
-        return Model(ones[:, :0], ones, np.empty((0, n_periods, n_periods)), (), autoregressive=True)
-    names, start = ["irregular", "level"], [ones]
-    responses: list[Array] = [np.eye(n_periods), (lags >= 0).astype(float)]
-    if level == "local_linear_trend":
-        names.append("slope")
-        responses.append(np.maximum(lags + 1.0, 0.0))
-        start.append(times[:, None].astype(float))
-    if seasonal:
-        names.append("seasonal")
-        phase = np.where(lags >= 0, lags % seasonal, 2)
-        responses.append(1.0 * (phase == 0) - (phase == 1) if seasonal > 2 else _alternating(lags))
-        dummies = (times[:, None] % seasonal == np.arange(seasonal)).astype(float)
-        start.append(dummies[:, 1:] - dummies[:, :1])
-    kernels = np.stack([response @ response.T for response in responses])
-    return Model(np.hstack(start), ones[:, :0], kernels, tuple(names))
-
-
-def _alternating(lags: Indices) -> Array:
-    """The response of a pattern of two periods: +1, −1, +1, ..."""
-    return np.where(lags >= 0, 1.0 - 2.0 * (lags % 2), 0.0)
-
-
-@lru_cache(maxsize=16)
-def _contrast(level: Level, seasonal: int, n_periods: int, observed: bytes) -> _Contrast:
-    made = model(level, seasonal, n_periods)
-    rows = np.flatnonzero(np.frombuffer(observed, dtype=np.bool_))
-    start = made.start[rows]
-    basis: list[int] = []
-    for row in range(len(rows)):
-        if len(basis) == start.shape[1]:
-            break
-        if int(np.linalg.matrix_rank(start[[*basis, row]])) > len(basis):
-            basis.append(row)
-    rest = np.setdiff1d(np.arange(rows.size), basis)
-    matrix = np.eye(rows.size)[:, rest]
-    if basis:
-        matrix[basis] = -np.linalg.lstsq(start[basis].T, start[rest].T, rcond=None)[0]
-    kernels = made.kernels[:, rows][:, :, rows]
-    return _Contrast(rows, rest, matrix, matrix.T @ kernels @ matrix)
+POINTS, FINE, COARSE = 12, 300, 6
+"""Values of θ that stand for all: so many of equal weight, found among so many; so many a ratio where there are several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +35,12 @@ class Forecast:
 
     Attributes
     ----------
-    mean, covariance : Array
-        (ahead,) forecasts and (ahead, ahead) covariance of their errors: of new noise, of where the level stood, and of β.
+    mean : Array
+        (ahead,) forecasts at the variance ratios that maximise the likelihood.
+    given : Array
+        (ahead, ahead) covariance of their errors, were the variance ratios known: new noise, where the level stood, and β.
+    covariance : Array
+        (ahead, ahead) mean squares and products of their errors, the ratios not being known: see `forecast`.
     innovations, innovation_variance : Array
         (start,) one-step-ahead prediction errors before the start and their variances; NaN where there is none.
     coefficients, coefficient_covariance : Array
@@ -159,6 +54,7 @@ class Forecast:
     """
 
     mean: Array
+    given: Array
     covariance: Array
     innovations: Array
     innovation_variance: Array
@@ -175,9 +71,14 @@ def forecast(
 ) -> Forecast:
     """Fit by maximum likelihood to the observed periods before `start`, and forecast the rest.
 
-    Variance ratios and coefficients maximise the likelihood of the differenced series; the scale σ² of the forecast errors
-    divides by n − k, so that a few regressors on a short series are paid for. The error of the variance ratios is ignored,
-    as usual.
+    Variance ratios θ and coefficients maximise the likelihood of the series free of its starting values. With tens of periods a
+    likelihood tells θ poorly, and is often highest where the level does not move at all; errors computed as if that were known
+    are far too small (intervals meant for 95 per cent then hold the truth in 80 to 90). So `covariance` averages over θ, each
+    weighted by its restricted likelihood and a half-Cauchy prior on the ratio of standard deviations (flat in its angle):
+
+        Σ_θ p(θ | y) [ C_θ + (m_θ − m)(m_θ − m)' ],    C_θ the covariance given θ, m_θ its forecasts, m those of the maximum,
+
+    with the scale σ² of C_θ that of the t distribution which forecast errors have given θ.
 
     Parameters
     ----------
@@ -193,8 +94,9 @@ def forecast(
 
     References
     ----------
-    Harvey (1989), section 3.4 (likelihood); Goldberger (1962), Journal of the American Statistical Association 57(298),
-    eq. (3.12) (best linear unbiased prediction).
+    Harvey (1989), section 3.4 (likelihood); Goldberger (1962), Journal of the American Statistical Association 57(298) (best
+    linear unbiased prediction); Hamilton (1986), Journal of Econometrics 33(3) (errors with unknown parameters); Gelman (2006),
+    Bayesian Analysis 1(3) (half-Cauchy prior).
     """
     made = model(level, seasonal, series.size)
     known = np.isfinite(series)
@@ -206,16 +108,16 @@ def forecast(
         raise EstimationError(
             f"structural_time_series: {n_observed} observed periods before the start; this model needs at least {least}"
         )
-    contrast = _contrast(level, seasonal, series.size, known.tobytes())
-    if contrast.observed.size - contrast.rest.size < unknown:
+    free = contrast(level, seasonal, series.size, known.tobytes())
+    if free.observed.size - free.rest.size < unknown:
         raise EstimationError("structural_time_series: some season is never observed before the start")
     everything = np.hstack([made.fixed, regressors])
-    rows = contrast.observed
-    z = contrast.matrix.T @ series[rows]
-    columns = contrast.matrix.T @ everything[rows]
+    rows = free.observed
+    z = free.matrix.T @ series[rows]
+    columns = free.matrix.T @ everything[rows]
     _refuse_collinear(columns, everything[rows], ("mean", *names)[-k:] if k else ())
-    theta, log_likelihood = _estimate(made, contrast, z, columns, float(np.abs(series[rows]).max()))
-    return _predicted(made, contrast, theta, log_likelihood, series, everything, start, regressors.shape[1])
+    found = _estimate(made, free, z, columns, float(np.abs(series[rows]).max()))
+    return _predicted(made, free, found, series, everything, start, regressors.shape[1])
 
 
 def _refuse_collinear(columns: Array, raw: Array, names: tuple[str, ...]) -> None:
@@ -239,45 +141,96 @@ def _refuse_collinear(columns: Array, raw: Array, names: tuple[str, ...]) -> Non
 # ---------------------------------------------------------------------- the likelihood
 
 
-def _estimate(made: Model, contrast: _Contrast, z: Array, columns: Array, size: float) -> tuple[Array, float]:
-    """θ and the maximum of the log-likelihood, β and σ² profiled out."""
+@dataclass(frozen=True, slots=True)
+class _Ratios:
+    """θ at the maximum of the likelihood, that maximum, and the θ (points, components) to average over with their weights."""
+
+    best: Array
+    log_likelihood: float
+    points: Array
+    weights: Array
+
+
+def _estimate(made: Model, contrast: Contrast, z: Array, columns: Array, size: float) -> _Ratios:
+    """θ, with β and σ² profiled out (maximum) or integrated out (weights)."""
     beta = np.linalg.lstsq(columns, z, rcond=None)[0] if columns.shape[1] else np.zeros(0)
     rest = z - columns @ beta
     length = float(np.linalg.norm(rest))
     n_components = max(len(made.names), 1)
     if length <= PERFECT * size * np.sqrt(z.size):
         # nothing varies around the regressors: all ratios fit alike
-        return np.full(n_components, 0.5 if made.autoregressive else 1.0 / n_components), np.inf
-    # the profile does not change when a combination of the regressors is taken off, but rounding does
+        middle = np.full(n_components, 0.5 if made.autoregressive else 1.0 / n_components)
+        return _Ratios(middle, np.inf, middle[None], np.ones(1))
+    # the likelihood does not change when a combination of the regressors is taken off, but rounding does
     scaled = rest / length
     basis = np.linalg.qr(columns)[0] if columns.shape[1] else columns
     if made.autoregressive:
-        theta, value = _autocorrelation(contrast, scaled, basis)
+        found = _autocorrelation(contrast, scaled, basis)
     elif n_components == 2:
-        theta, value = _one_ratio(contrast, scaled, basis)
+        found = _one_ratio(contrast, scaled, basis)
     else:
-        theta, value = _ratios(contrast, scaled, basis)
-    return theta, value - z.size * np.log(length)
+        found = _many_ratios(contrast, scaled, basis)
+    return replace(found, log_likelihood=found.log_likelihood - z.size * np.log(length))
 
 
-def _one_ratio(contrast: _Contrast, z: Array, columns: Array) -> tuple[Array, float]:
-    """The variances (a, b), a + b = 1, of irregular and level: a one-dimensional search in the basis where both are diagonal."""
+def _one_ratio(contrast: Contrast, z: Array, columns: Array) -> _Ratios:
+    """The variances (a, b), a + b = 1, of irregular and level: one dimension, in the basis where both are diagonal."""
     transform, roots, log_det = contrast.pencil
     z, columns = transform @ z, transform @ columns
 
-    def value(angle: Array) -> Array:
+    def value(angle: Array) -> tuple[Array, Array]:
         noise = np.cos(angle)[:, None] ** 2 + np.sin(angle)[:, None] ** 2 * roots
-        return _log_likelihood(z.size, _profile(1.0 / noise, z, columns), np.log(noise).sum(axis=1) + log_det)
+        return _likelihoods(1.0 / noise, z, columns, np.log(noise).sum(axis=1) + log_det)
 
     angle, found = _highest(value, np.arctan(RATIOS))
-    return np.array([np.cos(angle) ** 2, np.sin(angle) ** 2]), found
+    spread_out = _spread_out(value, (np.arange(FINE) + 0.5) / FINE * np.pi / 2.0)
+
+    def shares(angles: Array) -> Array:
+        return np.column_stack([np.cos(angles) ** 2, np.sin(angles) ** 2])
+
+    return _Ratios(shares(np.array([angle]))[0], found, shares(spread_out), np.full(POINTS, 1.0 / POINTS))
 
 
-def _highest(value: Callable[[Array], Array], grid: Array) -> tuple[float, float]:
-    """Where a function of one number is highest, and how high: a grid, then ever finer ones around its best point."""
+def _autocorrelation(contrast: Contrast, z: Array, columns: Array) -> _Ratios:
+    """The autocorrelation ρ of a stationary series, each observation given the one before it (ρ^g over a gap of g periods)."""
+    gaps = np.diff(contrast.observed)
+
+    def value(rho: Array) -> tuple[Array, Array]:
+        step = rho[:, None] ** gaps
+        noise = np.concatenate([np.ones((rho.size, 1)), 1.0 - step**2], axis=1)
+        y, x = np.tile(z, (rho.size, 1)), np.tile(columns, (rho.size, 1, 1))
+        y[:, 1:] -= step * z[:-1]
+        x[:, 1:] -= step[..., None] * columns[:-1]
+        return _likelihoods(1.0 / noise, y, x, np.log(noise).sum(axis=1))
+
+    rho, found = _highest(value, np.concatenate([[-0.999], np.linspace(-0.98, 0.98, 50), [0.999]]))
+    spread_out = _spread_out(value, 0.999 * (2.0 * (np.arange(FINE) + 0.5) / FINE - 1.0))
+    return _Ratios(np.array([rho]), found, spread_out[:, None], np.full(POINTS, 1.0 / POINTS))
+
+
+def _likelihoods(weights: Array, z: Array, columns: Array, log_det: Array) -> tuple[Array, Array]:
+    """(grid,) log-likelihood and restricted log-likelihood, for (grid, n) weights of independent observations.
+
+    `z` and `columns` are (n,) and (n, k), or have a leading axis for the grid.
+    """
+    n, k = columns.shape[-2:]
+    squares, log_gram = np.asarray((weights * (z * z)).sum(axis=-1)), 0.0
+    if k:
+        weighted = weights[..., None] * columns
+        right = (weighted * z[..., None]).sum(axis=-2)
+        gram = np.swapaxes(weighted, -1, -2) @ columns
+        squares = squares - (right * np.linalg.solve(gram, right[..., None])[..., 0]).sum(axis=-1)
+        log_gram = np.linalg.slogdet(gram)[1]
+    squares = np.maximum(squares, 1e-300)
+    likelihood = -0.5 * (n * np.log(2.0 * np.pi * squares / n) + log_det + n)
+    return likelihood, np.asarray(-0.5 * ((n - k) * np.log(squares) + log_det + log_gram))
+
+
+def _highest(value: Callable[[Array], tuple[Array, Array]], grid: Array) -> tuple[float, float]:
+    """Where the likelihood is highest, and how high: a grid, then ever finer ones around its best point."""
     best, place, values = grid[0], 0, np.empty(0)
     for _ in range(9):
-        values = value(grid)
+        values = value(grid)[0]
         place = int(np.argmax(values))
         best, low, high = grid[place], grid[max(place - 1, 0)], grid[min(place + 1, grid.size - 1)]
         if high - low < 1e-9:
@@ -287,130 +240,131 @@ def _highest(value: Callable[[Array], Array], grid: Array) -> tuple[float, float
     return float(best), float(values[place])
 
 
-def _profile(weights: Array, z: Array, columns: Array) -> Array:
-    """(grid,) weighted sums of squares with β profiled out, for (grid, n) weights of independent observations.
-
-    `z` and `columns` are (n,) and (n, k), or have a leading axis for the grid.
-    """
-    squares = np.asarray((weights * (z * z)).sum(axis=-1))
-    if not columns.shape[-1]:
-        return squares
-    weighted = weights[..., None] * columns
-    right = (weighted * z[..., None]).sum(axis=-2)
-    gram = np.swapaxes(weighted, -1, -2) @ columns
-    return np.asarray(squares - (right * np.linalg.solve(gram, right[..., None])[..., 0]).sum(axis=-1))
+def _spread_out(value: Callable[[Array], tuple[Array, Array]], grid: Array) -> Array:
+    """(points,) numbers that stand for equal shares of the restricted likelihood over an even grid."""
+    logs = value(grid)[1]
+    sums = np.cumsum(np.exp(logs - logs.max()))
+    return np.asarray(np.interp((np.arange(POINTS) + 0.5) / POINTS * sums[-1], sums, grid))
 
 
-def _ratios(contrast: _Contrast, z: Array, columns: Array) -> tuple[Array, float]:
-    """The variances of three or four components (sum 1): the best of a coarse grid, then climbing with the exact gradient."""
+def _many_ratios(contrast: Contrast, z: Array, columns: Array) -> _Ratios:
+    """The variances of three or four components (sum 1): the best of a grid of angles, then climbing with the exact gradient."""
     kernels = contrast.kernels
     sizes = np.trace(kernels, axis1=1, axis2=2) / z.size
     kernels = kernels / sizes[:, None, None]
+    angles = np.meshgrid(*[(np.arange(COARSE) + 0.5) / COARSE * np.pi / 2.0] * (len(kernels) - 1))
+    # standard deviations relative to the irregular one
+    grid = np.column_stack([np.ones(angles[0].size), *(np.tan(angle).ravel() for angle in angles)])
+    grid /= np.linalg.norm(grid, axis=1, keepdims=True)
+    triangle = np.linalg.cholesky(np.tensordot(grid**2, kernels, axes=1))
+    white = np.linalg.solve(
+        triangle, np.broadcast_to(np.column_stack([z, columns]), (len(grid), z.size, 1 + columns.shape[1]))
+    )
+    log_det = 2.0 * np.log(np.diagonal(triangle, axis1=1, axis2=2)).sum(axis=1)
+    ones = np.ones(white.shape[:2])
+    likelihood, restricted = _likelihoods(
+        ones, np.asarray(white[..., 0]), np.asarray(white[..., 1:]), np.asarray(log_det)
+    )
 
-    def value(roots: Array) -> tuple[float, Array]:
-        shares = roots**2
-        covariance = np.tensordot(shares, kernels, axes=1)
+    def loss(roots: Array) -> tuple[float, Array]:
+        covariance = np.tensordot(roots**2, kernels, axes=1)
         try:
-            triangle = np.linalg.cholesky(covariance)
+            factor = np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(roots)
-        inverse = np.linalg.inv(triangle)
+        inverse = np.linalg.inv(factor)
         whole = inverse.T @ inverse
+        projected = whole @ z
         if columns.shape[1]:
             image = whole @ columns
-            projected = whole @ z - image @ np.linalg.solve(columns.T @ image, image.T @ z)
-        else:
-            projected = whole @ z
-        squares = float(z @ projected)
-        found = float(_log_likelihood(z.size, squares, 2.0 * np.log(np.diag(triangle)).sum()))
+            projected = projected - image @ np.linalg.solve(columns.T @ image, image.T @ z)
+        squares = max(float(z @ projected), 1e-300)
+        found = -0.5 * z.size * (np.log(2.0 * np.pi * squares / z.size) + 1.0) - float(np.log(np.diag(factor)).sum())
         by_share = 0.5 * z.size * np.einsum("i,kij,j->k", projected, kernels, projected) / squares
         by_share -= 0.5 * np.einsum("ij,kij->k", whole, kernels)
         return -found, -2.0 * roots * by_share
 
-    grid = np.array(np.meshgrid(*[[0.02, 0.2, 1.0]] * len(kernels))).reshape(len(kernels), -1).T
-    begin = min(grid, key=lambda roots: value(roots)[0])
-    climbed = minimize(value, begin, jac=True, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-8, "maxiter": 500})
-    theta = climbed.x**2 / sizes
-    return theta / theta.sum(), -float(climbed.fun)
-
-
-def _autocorrelation(contrast: _Contrast, z: Array, columns: Array) -> tuple[Array, float]:
-    """The autocorrelation ρ of a stationary series, each observation given the one before it (ρ^g over a gap of g periods)."""
-    gaps = np.diff(contrast.observed)
-
-    def value(rho: Array) -> Array:
-        step = rho[:, None] ** gaps
-        noise = np.concatenate([np.ones((rho.size, 1)), 1.0 - step**2], axis=1)
-        y, x = np.tile(z, (rho.size, 1)), np.tile(columns, (rho.size, 1, 1))
-        y[:, 1:] -= step * z[:-1]
-        x[:, 1:] -= step[..., None] * columns[:-1]
-        return _log_likelihood(z.size, _profile(1.0 / noise, y, x), np.log(noise).sum(axis=1))
-
-    rho, found = _highest(value, np.concatenate([[-0.999], np.linspace(-0.98, 0.98, 50), [0.999]]))
-    return np.array([rho]), found
-
-
-def _log_likelihood(n: int, squares: Array | float, log_det: Array | float) -> Array:
-    """The Gaussian log-likelihood with σ² = squares / n."""
-    floor = np.maximum(squares, 1e-300)
-    return np.asarray(-0.5 * (n * np.log(2.0 * np.pi * floor / n) + log_det + n))
+    begin = grid[int(np.argmax(likelihood))]
+    climbed = minimize(loss, begin, jac=True, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-8, "maxiter": 500})
+    weights = np.exp(restricted - restricted.max())
+    heavy = weights > 1e-3
+    theta, points = climbed.x**2 / sizes, grid[heavy] ** 2 / sizes
+    return _Ratios(theta / theta.sum(), -float(climbed.fun), points, weights[heavy] / weights[heavy].sum())
 
 
 # ---------------------------------------------------------------------- the forecast
 
 
 def _predicted(
-    made: Model,
-    contrast: _Contrast,
-    theta: Array,
-    log_likelihood: float,
-    series: Array,
-    regressors: Array,
-    start: int,
-    handed: int,
+    made: Model, contrast: Contrast, found: _Ratios, series: Array, regressors: Array, start: int, handed: int
 ) -> Forecast:
+    """Best linear unbiased predictions for every θ at once, the best one first."""
     rows, n, k = contrast.observed, contrast.rest.size, regressors.shape[1]
-    covariance = made.covariance(theta)
-    triangle = np.linalg.cholesky(covariance[np.ix_(rows, rows)])
     effects = np.hstack([made.start, regressors])
+    perfect = not np.isfinite(found.log_likelihood)
+    thetas = np.concatenate([found.best[None], found.points])
+    covariance = made.covariance(thetas)
+    observed = covariance[:, rows[:, None], rows]
+    triangle = np.linalg.cholesky(observed)
     # whitened: outcomes, effects and the covariance with the periods ahead
-    white = np.linalg.solve(
-        triangle,
-        np.column_stack([series[rows], effects[rows], covariance[np.ix_(rows, np.arange(start, series.size))]]),
-    )
-    y, x, ahead = white[:, 0], white[:, 1 : 1 + effects.shape[1]], white[:, 1 + effects.shape[1] :]
-    q, r = np.linalg.qr(x)
-    inverse = np.linalg.inv(r) if r.size else r
-    coefficients = inverse @ (q.T @ y)
-    residuals = y - x @ coefficients
-    perfect = not np.isfinite(log_likelihood)
-    squares = 0.0 if perfect else float(residuals @ residuals)
-    scale = squares / (n - k)
-    mean = effects[start:] @ coefficients + ahead.T @ residuals
-    loss = (effects[start:] - ahead.T @ x) @ inverse
-    error = covariance[start:, start:] - ahead.T @ ahead + loss @ loss.T
-    beta_covariance = scale * (inverse @ inverse.T)
-    innovations, spread = np.full(start, np.nan), np.full(start, np.nan)
-    inner = np.linalg.cholesky(contrast.matrix.T @ covariance[np.ix_(rows, rows)] @ contrast.matrix)
-    free = contrast.matrix.T @ (series[rows] - regressors[rows] @ coefficients[made.start.shape[1] :])
-    steps, widths = np.linalg.solve(inner, free), np.diag(inner)
-    innovations[rows[contrast.rest]] = widths * steps
-    spread[rows[contrast.rest]] = scale * widths**2
-    likely = squares / n
-    if made.autoregressive:
-        variances = {"series": likely, "autocorrelation": float(theta[0])}
-    else:
-        variances = dict(zip(made.names, (likely * theta).tolist(), strict=True))
+    raw = np.empty((len(thetas), rows.size, 1 + effects.shape[1] + series.size - start))
+    raw[:, :, 0], raw[:, :, 1 : 1 + effects.shape[1]] = series[rows], effects[rows]
+    raw[:, :, 1 + effects.shape[1] :] = covariance[:, rows, start:]
+    white = np.linalg.solve(triangle, raw)
+    y, x, ahead = white[..., 0], white[..., 1 : 1 + effects.shape[1]], white[..., 1 + effects.shape[1] :]
+    inverse = np.zeros((len(thetas), 0, 0))
+    coefficients = np.zeros((len(thetas), 0))
+    if effects.shape[1]:
+        q, r = np.linalg.qr(x)
+        inverse = np.linalg.inv(r)
+        coefficients = (inverse @ (np.swapaxes(q, 1, 2) @ y[..., None]))[..., 0]
+    residuals = y - (x @ coefficients[..., None])[..., 0]
+    squares = np.zeros(len(thetas)) if perfect else (residuals**2).sum(axis=1)
+    turned = np.swapaxes(ahead, 1, 2)
+    means = coefficients @ effects[start:].T + (turned @ residuals[..., None])[..., 0]
+    loss = (effects[start:] - turned @ x) @ inverse
+    errors = covariance[:, start:, start:] - turned @ ahead + loss @ np.swapaxes(loss, 1, 2)
+    # given θ the errors have a t distribution with n − k degrees of freedom, and its variance; with three or fewer there is next
+    # to none, and that of three is taken
+    scale = squares / max(n - k - 2.0, (n - k) / 3.0)
     first = effects.shape[1] - handed
+    beta_errors = (inverse @ np.swapaxes(inverse, 1, 2))[:, first:, first:]
+
+    def averaged(values: Array, covariances: Array) -> Array:
+        away = values[1:] - values[0]
+        within = np.tensordot(found.weights, scale[1:, None, None] * covariances[1:], axes=1)
+        return np.asarray(within + (found.weights * away.T) @ away)
+
+    innovations, spread = _one_step(made, contrast, observed[0], series, regressors, coefficients[0], start)
+    likely = float(squares[0]) / n
+    if made.autoregressive:
+        variances = {"series": likely, "autocorrelation": float(found.best[0])}
+    else:
+        variances = dict(zip(made.names, (likely * found.best).tolist(), strict=True))
     return Forecast(
-        mean=mean,
-        covariance=scale * error,
+        mean=means[0],
+        given=squares[0] / (n - k) * errors[0],
+        covariance=averaged(means, errors),
         innovations=innovations,
-        innovation_variance=spread,
-        coefficients=coefficients[first:],
-        coefficient_covariance=beta_covariance[first:, first:],
+        innovation_variance=squares[0] / (n - k) * spread,
+        coefficients=coefficients[0, first:],
+        coefficient_covariance=averaged(coefficients[:, first:], beta_errors),
         variances=variances,
-        log_likelihood=log_likelihood,
+        log_likelihood=found.log_likelihood,
         n=n,
         n_parameters=k + max(len(made.names), 2),
     )
+
+
+def _one_step(
+    made: Model, contrast: Contrast, observed: Array, series: Array, regressors: Array, coefficients: Array, start: int
+) -> tuple[Array, Array]:
+    """(start,) one-step-ahead prediction errors and their variances for σ² = 1; NaN where there is none."""
+    rows = contrast.observed
+    innovations, spread = np.full(start, np.nan), np.full(start, np.nan)
+    triangle = np.linalg.cholesky(contrast.matrix.T @ observed @ contrast.matrix)
+    free = contrast.matrix.T @ (series[rows] - regressors[rows] @ coefficients[made.start.shape[1] :])
+    widths = np.diag(triangle)
+    innovations[rows[contrast.rest]] = widths * np.linalg.solve(triangle, free)
+    spread[rows[contrast.rest]] = widths**2
+    return innovations, spread

@@ -15,7 +15,8 @@ from evaluation.errors import EstimationError, did_you_mean, listed
 from evaluation.numerics import Target, common_start, dropped_note, simplex_least_squares, target_weights
 from evaluation.panel import Array, Mask, Panel
 from evaluation.result import Value, number
-from evaluation.state_space import Forecast, Level, forecast
+from evaluation.state_space import Forecast, forecast
+from evaluation.structural_models import Level
 
 LEVEL = 0.95
 """Of the interval of the cumulative effect in `details`."""
@@ -249,7 +250,9 @@ def _details(
     details: dict[str, object] = {
         "coefficients": coefficients,
         "variances": found.variances,
-        "log_likelihood": number(found.log_likelihood) if math.isfinite(found.log_likelihood) else None,
+        "log_likelihood": number(found.log_likelihood),
+        # what the error would be, were the variance ratios known: programs that fix them, or nearly, print this
+        "std_error_given_ratios": math.sqrt(max(float(window @ found.given @ window), 0.0)),
         "cumulative": {**path[-1], "level": LEVEL, "periods": int(used.size)},
         "cumulative_path": path,
     }
