@@ -31,6 +31,33 @@ def by_cohort_and_period(values: Array, cohort: Indices, n_cohorts: int) -> Arra
     return found
 
 
+def moments(cells: Cells, weights: Array, n_cohorts: int) -> Array:
+    """(cohorts, periods, scalars, scalars) weighted products of the units' numbers."""
+    if cells.scalars is None:
+        return by_cohort_and_period(weights, cells.cohort, n_cohorts)[:, :, None, None]
+    n_scalars = cells.scalars.shape[1]
+    found = np.zeros((n_cohorts, weights.shape[1], n_scalars, n_scalars))
+    for rows, code in blocks(cells.cohort):
+        scalars = np.nan_to_num(cells.scalars[rows])
+        for q in range(n_scalars):
+            found[code, :, q] += weights[rows].T @ (scalars * scalars[:, q, None])
+    return found
+
+
+def identified(products: Array) -> Mask:
+    """(..., scalars) which columns of designs with these products (..., scalars, scalars) the earlier ones do not explain."""
+    found = np.zeros(products.shape[:-1], dtype=np.bool_)
+    left = products.copy()
+    before = np.maximum(np.einsum("...qq->...q", products), 1e-300)
+    for column in range(products.shape[-1]):
+        own = left[..., column, column]
+        found[..., column] = own > 1e-9 * before[..., column]
+        # sweep the column out of the later ones
+        share = left[..., column, :] * np.where(found[..., column], 1.0 / np.where(own > 0.0, own, 1.0), 0.0)[..., None]
+        left = left - left[..., :, column, None] * share[..., None, :]
+    return found
+
+
 def headline_weights(panel: Panel, cells: Cells) -> Target:
     """How the headline weights the treated cells the regression rests on: as least squares where it is weighted, else as ever."""
     observed = usable(cells)

@@ -15,8 +15,10 @@ from evaluation.cohort_panel import (
     clustered_errors,
     for_all_units,
     headline_weights,
+    identified,
     laid_out,
     lines_of_the_treated,
+    moments,
     summed_errors,
     times_each_period,
     without_cohorts,
@@ -67,15 +69,17 @@ class Saturated:
     """The cells regressed and the effects in them.
 
     `cohorts`, `periods` (effects,) say which cohort and period each effect is of. `regressors` (regressors, scalars, cohorts,
-    periods) are first the effects, each followed by its slopes in the covariates, measured from the cohort's mean; then the
-    covariates by period. `counts` and `headline` weigh the cells, (scalars, cohorts, periods): their weights, and these times
-    each covariate measured from the cohort's mean.
+    periods) are first the effects and their slopes in the covariates, measured from the cohort's mean; then the covariates by
+    period. `columns` (scalars, effects) say which regressor is which, −1 for slopes that the units of a cell cannot tell.
+    `counts` and `headline` weigh the cells, (scalars, cohorts, periods): their weights, and these times each covariate measured
+    from the cohort's mean; `target` (units, periods) are the headline's weights.
     """
 
     cells: Cells
     starts: Indices
     cohorts: Indices
     periods: Indices
+    columns: Indices
     regressors: Array
     names: tuple[str, ...]
     counts: Array
@@ -85,14 +89,13 @@ class Saturated:
     @property
     def n_effects(self) -> int:
         """How many of the regressors are effects and their slopes."""
-        return int(self.cohorts.size) * int(self.regressors.shape[1])
+        return int(self.columns.max()) + 1
 
     def averages(self, cells: Array) -> Array:
         """(coefficients,) the mean effect over cells that weigh (scalars, cohorts, periods)."""
         found = np.zeros(len(self.names))
-        n_scalars = self.regressors.shape[1]
-        for scalar in range(n_scalars):
-            found[scalar : self.n_effects : n_scalars] = cells[scalar, self.cohorts, self.periods]
+        known = self.columns >= 0
+        found[self.columns[known]] = cells[:, self.cohorts, self.periods][known]
         return found
 
 
@@ -249,26 +252,28 @@ def _saturated(panel: Panel, options: Options) -> tuple[Saturated, tuple[Note, .
         raise EstimationError(f"{NAME}: no treated cell is observed beside something it could be compared with")
     cohorts, periods = np.nonzero(has_effect)
     labels = [period.label for period in panel.periods]
-    n_scalars, count = 1 + len(constant), cohorts.size
+    told = identified(moments(cells, own, starts.size))[cohorts, periods].T
+    columns = np.where(told, np.cumsum(told.T).reshape(told.T.shape).T - 1, -1)
     more, more_names = times_each_period(cells, tuple(constant), labels)
-    regressors = np.zeros((count * n_scalars + len(more), n_scalars, starts.size, panel.n_periods))
-    for scalar in range(n_scalars):
-        rows = np.arange(count) * n_scalars + scalar
-        regressors[rows, scalar, cohorts, periods] = 1.0
+    count = int(told.sum())
+    regressors = np.zeros((count + len(more), len(told), starts.size, panel.n_periods))
+    for scalar, known in enumerate(told):
+        regressors[columns[scalar][known], scalar, cohorts[known], periods[known]] = 1.0
         if scalar:
-            regressors[rows, 0, cohorts, periods] = -centres[scalar - 1, cohorts]
-    regressors[count * n_scalars :] = more
+            regressors[columns[scalar][known], 0, cohorts[known], periods[known]] = -centres[scalar - 1, cohorts[known]]
+    regressors[count:] = more
     names = [
         f"effect of {labels[int(starts[group])]} in {labels[period]}" + (f" by {by}" if by else "")
-        for group, period in zip(cohorts.tolist(), periods.tolist(), strict=True)
-        for by in ("", *constant)
+        for index, (group, period) in enumerate(zip(cohorts.tolist(), periods.tolist(), strict=True))
+        for by, known in zip(("", *constant), told[:, index].tolist(), strict=True)
+        if known
     ]
     target = headline_weights(panel, cells)
     headline = _by_scalar(cells, target.cells, starts.size)
     for each in (counts, headline):
         each[1:] -= centres[:, :, None] * each[0]
     found = (*names, *more_names)
-    return Saturated(cells, starts, cohorts, periods, regressors, found, counts, headline, target.cells), notes
+    return Saturated(cells, starts, cohorts, periods, columns, regressors, found, counts, headline, target.cells), notes
 
 
 def _by_scalar(cells: Cells, weights: Array, n_cohorts: int) -> Array:
@@ -318,14 +323,16 @@ def _poisson(study: Saturated, means: list[Mean], effects_known: bool) -> tuple[
     """
     n_scalars, n_cohorts, n_periods = study.regressors.shape[1:]
     groups, periods = (np.flatnonzero(study.counts[0].sum(axis=axis) > 0.0) for axis in (1, 0))
-    effects = np.zeros((groups.size * n_scalars + periods.size - 1, n_scalars, n_cohorts, n_periods))
-    for index, (group, scalar) in enumerate((g, q) for g in groups.tolist() for q in range(n_scalars)):
+    own = _weights_of(study.cells)
+    slopes = identified(moments(study.cells, own, n_cohorts).sum(axis=1))
+    pairs = [(group, scalar) for group in groups.tolist() for scalar in np.flatnonzero(slopes[group]).tolist()]
+    effects = np.zeros((len(pairs) + periods.size - 1, n_scalars, n_cohorts, n_periods))
+    for index, (group, scalar) in enumerate(pairs):
         effects[index, scalar, group] = 1.0
-    for index, period in enumerate(periods[1:].tolist(), start=groups.size * n_scalars):
+    for index, period in enumerate(periods[1:].tolist(), start=len(pairs)):
         effects[index, 0, :, period] = 1.0
     regressors = np.concatenate([study.regressors, effects])
     names = (*study.names, *(f"effect of group or period {index}" for index in range(len(effects))))
-    own = _weights_of(study.cells)
     model = poisson_regression(study.cells, regressors, own, names, NAME)
     untreated = model.coefficients.copy()
     untreated[: study.n_effects] = 0.0
@@ -344,8 +351,8 @@ def _poisson(study: Saturated, means: list[Mean], effects_known: bool) -> tuple[
         treated, without = (np.where(inside, layer, 0.0) for layer in sums[0 if each.kind == "headline" else 1])
         total = 1.0 if each.kind == "headline" else float(study.counts[0][inside].sum())
         values[index] = (treated[0] - without[0]).sum() / total
-        slopes = (np.einsum("kqgt,qgt->k", regressors, layer) for layer in (treated, without))
-        derivatives[index] = (next(slopes) - (1.0 - by_treatment) * next(slopes)) / total
+        change = (np.einsum("kqgt,qgt->k", regressors, layer) for layer in (treated, without))
+        derivatives[index] = (next(change) - (1.0 - by_treatment) * next(change)) / total
     if effects_known:
         derivatives[:, study.n_effects :] = 0.0
     return model, values, derivatives
