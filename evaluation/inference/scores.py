@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import stdtr, stdtrit
 
-from evaluation.contracts import Fit, Pipeline
+from evaluation.contracts import Fit, Interval, Pipeline
 from evaluation.errors import EstimationError
-from evaluation.numerics import target_weights
+from evaluation.numerics import Target, target_weights
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import UnitEffects, by_cluster, two_way_regression
 
@@ -20,16 +23,15 @@ SAME = 1e-8
 class Scores:
     """An effect θ̂ = Σ w α y of a (weighted) regression, whose score in a cell is w α e.
 
-    Inner products are over cells with the regression's weights w. α is orthogonal to the unit and period effects; where the
-    effect is a combination c of coefficients, α = c'(X̃'X̃)⁻¹X̃ with X̃ the regressors less the effects. A headline that weights
-    cells otherwise than the coefficients do (by persons) adds what effects and regressors leave of its weights.
+    Inner products are over cells with the regression's weights w. α is orthogonal to the unit and period effects and a
+    combination of the regressors less those effects, X̃: where the effect is c'β̂, α = c'(X̃'X̃)⁻¹X̃. A headline that weights cells
+    otherwise than the coefficients do (by persons, say) is no such combination; then what X̃ leaves of its α is one more
+    regressor, so that the headline is one of a regression after all: one in which the effect may also vary as those weights do.
 
     Attributes
     ----------
     effect : float
         θ̂.
-    slopes : float
-        The part c'β̂; the rest of θ̂ is Σ w α e, zero unless the headline weights cells otherwise.
     alpha, residuals, cells : Array
         (units, periods) α, e and w; zero in cells that are not used.
     within, inverse : Array
@@ -39,11 +41,11 @@ class Scores:
     trends : bool
         The effects hold a trend of each unit.
     clusters : Indices
-        (units,) clusters numbered 0, 1, ... in an order that does not depend on the order of the units.
+        (units,) clusters numbered 0, 1, ... in an order that does not depend on the order of the units; 0 for units none of
+        whose cells is used.
     """
 
     effect: float
-    slopes: float
     alpha: Array
     residuals: Array
     cells: Array
@@ -71,7 +73,7 @@ class Scores:
     @property
     def n_clusters(self) -> int:
         """How many clusters have a cell that is used."""
-        return len(np.unique(self.clusters[self.observed.any(axis=1)]))
+        return int(self.clusters.max()) + 1
 
     def within_clusters(self, by_unit: Array) -> Array:
         """Sum the last axis (units) within clusters, in the order of their numbers: (..., clusters)."""
@@ -118,10 +120,8 @@ def plain_scores(outcome: Array, regressors: Array, combination: Array, clusters
     """Scores of `combination` @ coefficients in least squares of (rows,) outcomes on (rows, k) regressors, constant included."""
     inverse = np.asarray(np.linalg.inv(regressors.T @ regressors), dtype=np.float64)
     coefficients = inverse @ (regressors.T @ outcome)
-    effect = float(combination @ coefficients)
     return Scores(
-        effect=effect,
-        slopes=effect,
+        effect=float(combination @ coefficients),
         alpha=(regressors @ (inverse @ combination))[:, None],
         residuals=(outcome - regressors @ coefficients)[:, None],
         cells=np.ones((outcome.size, 1)),
@@ -134,12 +134,13 @@ def plain_scores(outcome: Array, regressors: Array, combination: Array, clusters
 
 
 def scores_of(pipeline: Pipeline, panel: Panel, who: str) -> tuple[Fit, Scores, tuple[Scores | None, ...]]:
-    """The fit, the scores of its headline effect, and those of each effect on its path (None where that is none of theirs).
+    """The fit, the scores of its headline effect, and those of each effect on its path (None where it is none of theirs).
 
     Raises
     ------
     EstimationError
-        The estimator is no regression with unit and period effects, or there is but one cluster.
+        The estimator is no regression with unit and period effects, or its headline is none of the regression's; there is but
+        one cluster, or no observation to spare.
     """
     if pipeline.method.regression is None:
         raise EstimationError(
@@ -149,20 +150,24 @@ def scores_of(pipeline: Pipeline, panel: Panel, who: str) -> tuple[Fit, Scores, 
     fit = pipeline(panel)
     adjusted = pipeline.adjust(panel).panel
     design = pipeline.method.regression(adjusted, pipeline.options)
-    observed = np.isfinite(design.outcome) & np.isfinite(design.regressors).all(axis=0)
-    wanted = target_weights(adjusted, observed).cells
-    found = two_way_regression(
-        design.outcome,
-        design.regressors,
-        trends=design.trends,
-        names=design.names,
-        functional=wanted,
-        weights=design.weights,
-    )
-    size = SAME * max(1.0, float(np.nanmax(np.abs(design.outcome))))
+    target = target_weights(adjusted, np.isfinite(design.outcome) & np.isfinite(design.regressors).all(axis=0))
+    try:
+        found = two_way_regression(
+            design.outcome,
+            design.regressors,
+            trends=design.trends,
+            names=design.names,
+            functional=target.cells,
+            weights=design.weights,
+        )
+    except EstimationError as refusal:
+        raise EstimationError(f"{who}: {refusal}") from None
+    used = np.asarray(found.effects.observed.any(axis=1))
+    if found.n_obs <= found.n_parameters + int(used.sum()) - 1:
+        raise EstimationError(f"{who}: as many parameters as observations")
+    near = SAME * max(1.0, float(np.nanmax(np.abs(design.outcome))))
     base = Scores(
-        effect=0.0,
-        slopes=0.0,
+        effect=math.nan,
         alpha=np.empty(0),
         residuals=np.nan_to_num(found.residuals),
         cells=found.effects.cells,
@@ -170,37 +175,121 @@ def scores_of(pipeline: Pipeline, panel: Panel, who: str) -> tuple[Fit, Scores, 
         inverse=found.inverse,
         effects=found.effects,
         trends=design.trends,
-        clusters=_numbered(adjusted),
+        clusters=_numbered(adjusted, used),
+    )
+    if base.n_clusters < 2:
+        raise EstimationError(f"{who}: only one cluster")
+
+    def coefficients(combination: Array) -> Array:
+        return np.asarray(np.tensordot(combination @ found.inverse, found.within, axes=1))
+
+    headline = path = None
+    slopes = float(design.combination @ found.coefficients)
+    if abs(slopes - fit.att) <= near:
+        headline = replace(base, effect=fit.att, alpha=coefficients(design.combination))
+    elif found.functional_within is not None and abs(slopes + found.functional - fit.att) <= near:
+        headline = _with_alpha(base, fit.att, coefficients(design.combination) + found.functional_within)
+    if design.path is not None and len(design.path) == fit.effects.size:
+        slopes_by_time = design.path @ found.coefficients
+        if np.allclose(slopes_by_time, fit.effects, rtol=0.0, atol=near):
+            path = tuple(
+                replace(base, effect=float(effect), alpha=coefficients(row)) if row.any() else None
+                for row, effect in zip(design.path, fit.effects, strict=True)
+            )
+    if (headline is None or path is None) and design.weights is None:
+        alphas = _contrast_alphas(adjusted, fit, target)
+        outcome = np.where(base.observed, design.outcome, 0.0)
+        if headline is None and alphas is not None and abs(float((alphas[0] * outcome).sum()) - fit.att) <= near:
+            headline = _with_alpha(base, fit.att, alphas[0])
+        if path is None and alphas is not None:
+            found_path = [float((alpha * outcome).sum()) for alpha in alphas[1:]]
+            path = tuple(
+                _with_alpha(base, float(effect), alpha) if abs(value - effect) <= near and alpha.any() else None
+                for alpha, value, effect in zip(alphas[1:], found_path, fit.effects, strict=True)
+            )
+    if headline is None:
+        raise EstimationError(f"{who}: the effect of `{pipeline.method.name}` is no coefficient of its regression here")
+    return fit, headline, (None,) * fit.effects.size if path is None else path
+
+
+def _with_alpha(base: Scores, effect: float, alpha: Array) -> Scores:
+    """The scores of an effect Σ w α y; what the regressors leave of α, if anything, is one more of them."""
+    weighted = base.cells * alpha
+    rest = alpha - np.tensordot(base.inverse @ np.einsum("kit,it->k", base.within, weighted), base.within, axes=1)
+    square = float(np.einsum("it,it,it->", base.cells, rest, rest))
+    if square <= 1e-18 * float((weighted * alpha).sum()):
+        return replace(base, effect=effect, alpha=alpha)
+    count = len(base.inverse)
+    inverse = np.zeros((count + 1, count + 1))
+    inverse[:count, :count] = base.inverse
+    inverse[count, count] = 1.0 / square
+    slope = float(np.einsum("it,it,it->", base.cells, rest, base.residuals)) / square
+    return replace(
+        base,
+        effect=effect,
+        alpha=alpha,
+        residuals=base.residuals - slope * rest,
+        within=np.concatenate([base.within, rest[None]]),
+        inverse=inverse,
     )
 
-    def of(combination: Array, effect: float, extra: Array | None = None) -> Scores:
-        alpha = np.tensordot(combination @ found.inverse, found.within, axes=1)
-        alpha = alpha if extra is None else alpha + extra
-        return replace(base, effect=effect, slopes=float(combination @ found.coefficients), alpha=alpha)
 
-    slopes = float(design.combination @ found.coefficients)
-    if abs(slopes - fit.att) <= size:
-        headline = of(design.combination, fit.att)
-    elif abs(slopes + found.functional - fit.att) <= size:
-        headline = of(design.combination, fit.att, found.functional_within)
-    else:
-        raise EstimationError(f"{who}: the effect of `{pipeline.method.name}` is no coefficient of its regression here")
-    if headline.n_clusters < 2:
-        raise EstimationError(f"{who}: only one cluster")
-    path: list[Scores | None] = [None] * fit.effects.size
-    if design.path is not None and len(design.path) == fit.effects.size:
-        for time, row in enumerate(design.path):
-            near = abs(float(row @ found.coefficients) - fit.effects[time]) <= size
-            path[time] = of(row, float(fit.effects[time])) if near and row.any() else None
-    return fit, headline, tuple(path)
+def _contrast_alphas(panel: Panel, fit: Fit, target: Target) -> tuple[Array, ...] | None:
+    """(units, periods) weights of the outcomes in the headline and in each effect of the path, of a fit that is the contrast of
+    given weights on controls and on periods before; None where it is not."""
+    if fit.unit_weights is None or fit.time_weights is None or fit.unit_weights.size != panel.n_units:
+        return None
+    if fit.periods is None or not np.array_equal(fit.periods, np.arange(panel.n_periods)):
+        return None
+    controls, before = fit.unit_weights, fit.time_weights
+
+    def weights(cells: Array) -> Array:
+        compared = cells - np.outer(controls, cells.sum(axis=0))
+        return compared - np.outer(compared.sum(axis=1), before)
+
+    shares = target.shares
+    return weights(target.cells), *(
+        weights(shares * (np.arange(panel.n_periods) == period)) for period in range(panel.n_periods)
+    )
 
 
-def _numbered(panel: Panel) -> Indices:
+def from_variances(
+    fit: Fit,
+    headline: Scores,
+    path: tuple[Scores | None, ...],
+    level: float,
+    variance: Callable[[Scores], tuple[float, float]],
+) -> Interval:
+    """Interval and p-value of the headline and the path from a variance and its degrees of freedom (infinite: normal)."""
+
+    def one(scores: Scores) -> tuple[float, float, float, float]:
+        square, degrees = variance(scores)
+        error = math.sqrt(square)
+        half = float(stdtrit(degrees, 0.5 + level / 2.0)) * error
+        return error, scores.effect - half, scores.effect + half, t_p_value(scores.effect, square, degrees)
+
+    columns = np.full((4, fit.effects.size), np.nan)
+    for place, scores in enumerate(path):
+        if scores is not None:
+            columns[:, place] = one(scores)
+    error, lower, upper, p_value = one(headline)
+    return Interval(error, lower, upper, p_value, *columns)
+
+
+def t_p_value(effect: float, variance: float, degrees: float) -> float:
+    """Two-sided, of effect / √variance against t; NaN where there is no variance."""
+    return float(2.0 * stdtr(degrees, -abs(effect) / math.sqrt(variance))) if variance > 0.0 else math.nan
+
+
+def _numbered(panel: Panel, used: Mask) -> Indices:
     """Clusters by the first name among their units, so that what is drawn for them does not hang on the order of the rows."""
     assert panel.cluster is not None  # set by Panel itself
-    codes = np.unique(panel.cluster, return_inverse=True)[1].ravel()
-    by_name = codes[np.argsort(np.array(panel.units), kind="stable")]
-    first = np.unique(by_name, return_index=True)[1]
+    rows = np.flatnonzero(used)
+    rows = rows[np.argsort(np.array(panel.units)[rows], kind="stable")]
+    codes = panel.cluster[rows]
+    _, first, back = np.unique(codes, return_index=True, return_inverse=True)
     number = np.empty(first.size, dtype=np.int64)
     number[np.argsort(first)] = np.arange(first.size)
-    return np.asarray(number[codes])
+    clusters = np.zeros(panel.n_units, dtype=np.int64)
+    clusters[rows] = number[back.ravel()]
+    return clusters
