@@ -384,7 +384,7 @@ def _aggregates(panel: Panel, imputed: Imputed, target: Mask, by_cell: bool) -> 
     labels = [panel.periods[imputed.cohorts[place].start].label for place in cohorts]
     labels += [panel.periods[column].label for column in columns]
     rows: list[Value] = [
-        {"period" if place >= cohorts.size else "start": label, "effect": number(effect), "std_error": number(error)}
+        {"period" if place >= cohorts.size else "group": label, "effect": number(effect), "std_error": number(error)}
         for place, (label, effect, error) in enumerate(zip(labels, found.estimates, errors, strict=True))
     ]
     return {"group": rows[: cohorts.size], "calendar": rows[cohorts.size :]}

@@ -255,7 +255,7 @@ def _details(panel: Panel, groups: Groups, shares: Array, target: Mask, options:
     for place in np.flatnonzero(target.any(axis=1)):
         masks.append(target * (np.arange(len(target)) == place)[:, None])
         labels.append(panel.periods[int(groups.starts[place])].label)
-        keys.append("start")
+        keys.append("group")
     for column in np.flatnonzero(target.any(axis=0)):
         masks.append(target * (np.arange(target.shape[1]) == column))
         labels.append(panel.periods[int(column)].label)
@@ -266,7 +266,7 @@ def _details(panel: Panel, groups: Groups, shares: Array, target: Mask, options:
         (key, {key: label, "effect": number(effect), **_errors(found, place, groups.known)})
         for place, (key, label, effect) in enumerate(zip(keys, labels, found.values, strict=True))
     ]
-    kinds = {"group": "start", "calendar": "period"}
+    kinds = {"group": "group", "calendar": "period"}
     return {"aggregates": {name: [row for key, row in rows if key == kind] for name, kind in kinds.items()}}
 
 

@@ -226,7 +226,7 @@ def _row(panel: Panel, cohort: Cohort) -> Value:
     share = float(cohort.cells.sum())
     error = np.sqrt((by_cluster(cohort.influence, panel.cluster) ** 2).sum()) / share
     effect = float(cohort.cells @ cohort.effects) / share
-    return {"start": panel.periods[cohort.start].label, "effect": number(effect), "std_error": number(float(error))}
+    return {"group": panel.periods[cohort.start].label, "effect": number(effect), "std_error": number(float(error))}
 
 
 METHOD = Method(

@@ -69,7 +69,7 @@ def test_several_starts_are_each_compared_with_the_never_treated_alone(base):
         cells += rows.sum() * len(effects)
     fit = METHOD.fit(panel, METHOD.options(base_period=base))
     assert fit.att == pytest.approx(total / cells, abs=ROUNDING)
-    groups = {row["start"]: row["effect"] for row in fit.details["aggregates"]["group"]}
+    groups = {row["group"]: row["effect"] for row in fit.details["aggregates"]["group"]}
     assert groups == pytest.approx(by_start, abs=ROUNDING)
     assert [note.code for note in fit.notes] == ["always_treated_dropped"]
     assert fit.influence[5] == 0

@@ -122,7 +122,7 @@ def test_effects_by_start_and_period_equal_dense_matrices():
     panel = staggered(5, cluster=np.arange(16) // 2)
     aggregates = ESTIMATORS["imputation"].fit(panel, Options()).details["aggregates"]
     columns = np.arange(9)
-    for key, label in (("group", "start"), ("calendar", "period")):
+    for key, label in (("group", "group"), ("calendar", "period")):
         for row in aggregates[key]:
             column = int(row[label]) - 2001
             chosen = panel.after & ((panel.start == column)[:, None] if key == "group" else columns == column)

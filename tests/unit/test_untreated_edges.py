@@ -146,7 +146,7 @@ def test_quarters_and_a_window_are_named_as_they_are(method):
     quarters = tuple(parse_period(f"{2015 + column // 4}Q{column % 4 + 1}") for column in range(14))
     panel = dataclasses.replace(make_panel(factor_outcome(9), {0: 6, 1: 8, 2: 8}, window=(8, 10)), periods=quarters)
     aggregates = fit(method, panel).details["aggregates"]
-    assert [row["start"] for row in aggregates["group"]] == ["2016Q3", "2017Q1"]
+    assert [row["group"] for row in aggregates["group"]] == ["2016Q3", "2017Q1"]
     assert [row["period"] for row in aggregates["calendar"]] == ["2017Q1", "2017Q2", "2017Q3"]
 
 
