@@ -20,9 +20,6 @@ PLANNED: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         "estimator": (),
         "inference": (
             "block_placebo",
-            "prediction_interval",
-            "jackknife",
-            "block_bootstrap",
         ),
         "adjustment": (),
         "check": (),
