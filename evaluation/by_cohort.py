@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +21,7 @@ ROWS = 4096
 """Units worked on at a time: their cells stay in the processor's cache."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Cells:
     """What is regressed, by unit and period.
 
@@ -47,6 +48,28 @@ class Cells:
     weights: Array | None = None
     trends: bool = False
 
+    @cached_property
+    def observed(self) -> Mask | None:
+        """(units, periods) the cells the regression rests on, or None for all of them.
+
+        A unit seen once (twice with a trend) tells nothing beyond its own effect.
+        """
+        observed = np.asarray(np.isfinite(self.outcome))
+        for layer in self.covariates:
+            observed &= np.isfinite(layer)
+        if self.scalars is not None:
+            observed &= np.asarray(np.isfinite(self.scalars).all(axis=1))[:, None]
+        if self.weights is not None:
+            observed &= np.nan_to_num(self.weights) > 0.0
+        enough = 2 if self.trends else 1
+        if observed.all() and observed.shape[1] > enough:
+            return None
+        counts: Indices = np.asarray(observed.sum(axis=1))
+        observed &= (counts > enough)[:, None]
+        if not observed.any():
+            raise EstimationError("no unit is observed often enough for the regression")
+        return observed
+
 
 @dataclass(frozen=True, slots=True)
 class CohortRegression:
@@ -71,7 +94,6 @@ class CohortRegression:
     _from_periods: Array
     _fitted: Array
     _cells: Cells
-    _observed: Mask | None
     _m: Array | None
     _m_terms: tuple[Array, Array] | None
 
@@ -100,25 +122,25 @@ class CohortRegression:
     def uniform(self) -> bool:
         """Whether all units of a cohort count alike: complete data, equal weights, nothing that differs between them."""
         cells = self._cells
-        return self._observed is None and cells.weights is None and cells.scalars is None and not cells.covariates
+        return self._cells.observed is None and cells.weights is None and cells.scalars is None and not cells.covariates
 
     def weights_of(self, rows: Indices) -> Array:
         """(rows, periods) weights of some units' cells in least squares; 0 for cells left out."""
         weights = np.ones((rows.size, self._cells.outcome.shape[1]))
         if self._cells.weights is not None:
             weights = self._cells.weights[rows]
-        return weights if self._observed is None else np.where(self._observed[rows], weights, 0.0)
+        return weights if self._cells.observed is None else np.where(self._cells.observed[rows], weights, 0.0)
 
     def cell_weights(self, combination: Array, rows: Indices) -> Array:
         """(rows, periods) the weight of each outcome of some units in `combination @ coefficients`."""
         by_layer = combination @ self._inverse
         count, scalars = len(self._regressors), self._cells.scalars
-        lines = np.einsum("k,kqgt->qgt", by_layer[:count], self._regressors)
+        lines = (by_layer[:count] @ flat(self._regressors)).reshape(self._regressors.shape[1:])
         lines[0] -= by_layer @ self._from_periods
         found = np.zeros((rows.size, self._cells.outcome.shape[1]))
         for place, cohort in self._by_cohort(rows):
             some = rows[place]
-            block = Block.of(self._cells, self._observed, some)
+            block = Block.of(self._cells, some)
             by = np.ones((some.size, 1)) if scalars is None else scalars[some]
             layer = by @ lines[:, cohort]
             for index, values in enumerate(self._cells.covariates, start=count):
@@ -138,7 +160,7 @@ class CohortRegression:
         """(rows, periods) residuals of some units; NaN in the cells left out."""
         found = np.full((rows.size, self._cells.outcome.shape[1]), np.nan)
         for place, cohort in self._by_cohort(rows):
-            block = Block.of(self._cells, self._observed, rows[place])
+            block = Block.of(self._cells, rows[place])
             left = block.within(self._unexplained(rows[place], cohort, block))
             found[place] = left if block.seen is None else np.where(block.seen, left, np.nan)
         return found
@@ -157,16 +179,16 @@ class CohortRegression:
     def _products(self, rows_of: Array, periods: Array, more: Array | None) -> Array:
         """(rows, units) Σ_t (rows_of·x_it + periods_t + more_it) w_it e_it."""
         count, scalars = len(self._regressors), self._cells.scalars
-        lines = np.einsum("rk,kqgt->qgtr", rows_of[:, :count], self._regressors, optimize=True)
-        lines[0] += periods.T
+        lines = (rows_of[:, :count] @ flat(self._regressors)).reshape(-1, *self._regressors.shape[1:])
+        lines[:, 0] += periods[:, None]
         found = np.empty((self._cells.outcome.shape[0], len(rows_of)))
         for rows, cohort in blocks(self._cells.cohort):
-            block = Block.of(self._cells, self._observed, rows)
+            block = Block.of(self._cells, rows)
             scores = block.weighted(block.within(self._unexplained(rows, cohort, block)))
-            totals = scores @ lines[0, cohort]
+            totals = scores @ lines[:, 0, cohort].T
             if scalars is not None:
                 for index in range(1, scalars.shape[1]):
-                    totals += (scores @ lines[index, cohort]) * scalars[rows, index, None]
+                    totals += (scores @ lines[:, index, cohort].T) * scalars[rows, index, None]
             for index, layer in enumerate(self._cells.covariates, start=count):
                 totals += np.einsum("it,it->i", block.known(layer[rows]), scores)[:, None] * rows_of[:, index]
             if more is not None:
@@ -187,10 +209,10 @@ class Block:
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, cells: Cells, observed: Mask | None, rows: Indices) -> Block:
-        """The block of `rows`; `observed` None means every cell."""
+    def of(cls, cells: Cells, rows: Indices) -> Block:
+        """The block of `rows`."""
         n_periods = cells.outcome.shape[1]
-        seen = None if observed is None else observed[rows]
+        seen = None if cells.observed is None else cells.observed[rows]
         if seen is None and cells.weights is None and not cells.trends:
             return cls(None, None, None, None, None, (rows.size, n_periods))
         weights = np.ones((rows.size, n_periods)) if cells.weights is None else cells.weights[rows]
@@ -254,27 +276,6 @@ def blocks(cohort: Indices) -> Iterator[tuple[Indices, int]]:
             yield order[first : min(first + ROWS, int(edges[code + 1]))], code
 
 
-def usable(cells: Cells) -> Mask | None:
-    """(units, periods) the cells the regression rests on, or None for all of them.
-
-    A unit seen once (twice with a trend) tells nothing beyond its own effect.
-    """
-    observed = np.asarray(np.isfinite(cells.outcome))
-    for layer in cells.covariates:
-        observed &= np.isfinite(layer)
-    if cells.scalars is not None:
-        observed &= np.asarray(np.isfinite(cells.scalars).all(axis=1))[:, None]
-    if cells.weights is not None:
-        observed &= np.nan_to_num(cells.weights) > 0.0
-    if observed.all() and observed.shape[1] > (2 if cells.trends else 1):
-        return None
-    counts: Indices = np.asarray(observed.sum(axis=1))
-    observed &= (counts > (2 if cells.trends else 1))[:, None]
-    if not observed.any():
-        raise EstimationError("no unit is observed often enough for the regression")
-    return observed
-
-
 @dataclass(frozen=True, slots=True)
 class Sums:
     """What the normal equations need of the cells.
@@ -291,7 +292,7 @@ class Sums:
     raw: Array
 
 
-def _sums(cells: Cells, observed: Mask | None, shape: tuple[int, ...], functional: Array | None) -> Sums:
+def _sums(cells: Cells, shape: tuple[int, ...], functional: Array | None) -> Sums:
     n_scalars, n_cohorts, n_periods = shape
     sources = [cells.outcome, *cells.covariates, *(() if functional is None else (functional,))]
     count = len(sources)
@@ -303,7 +304,7 @@ def _sums(cells: Cells, observed: Mask | None, shape: tuple[int, ...], functiona
         raw=np.zeros(count),
     )
     for rows, cohort in blocks(cells.cohort):
-        block = Block.of(cells, observed, rows)
+        block = Block.of(cells, rows)
         scalars = np.ones((rows.size, 1)) if cells.scalars is None else np.nan_to_num(cells.scalars[rows])
         for q in range(n_scalars):
             for p in range(q, n_scalars):
@@ -327,6 +328,19 @@ def _sums(cells: Cells, observed: Mask | None, shape: tuple[int, ...], functiona
         for p in range(q):
             found.products[:, q, p], found.squares[:, q, p] = found.products[:, p, q], found.squares[:, p, q]
     found.cross[...] = np.triu(found.cross) + np.triu(found.cross, 1).T
+    return found
+
+
+def flat(values: Array) -> Array:
+    """(first axis, everything else)."""
+    return values.reshape(len(values), -1)
+
+
+def _lines(regressors: Array, products: Array) -> Array:
+    """(regressors, scalars, cohorts, periods): each regressor times its cohort's products."""
+    found = np.zeros_like(regressors)
+    for q, p in np.ndindex(*regressors.shape[1:2] * 2):
+        found[:, p] += np.matmul(regressors[:, q].transpose(1, 0, 2), products[:, q, p]).transpose(1, 0, 2)
     return found
 
 
@@ -358,27 +372,28 @@ def cohort_regression(
     Wooldridge (2021), Two-Way Fixed Effects, the Two-Way Mundlak Regression, and Difference-in-Differences Estimators,
     section 3; Frisch & Waugh (1933), Econometrica 1(4), for solving the effects out.
     """
-    observed = usable(cells)
+    observed = cells.observed
     if functional is not None and (cells.weights is not None or observed is not None):
         # Σ m·residual is a product in the metric of the weights once m is divided by them
         seen = np.isfinite(cells.outcome) if observed is None else observed
         by = 1.0 if cells.weights is None else np.where(seen, cells.weights, 1.0)
         functional = np.where(seen, functional, 0.0) / by
-    sums = _sums(cells, observed, regressors.shape[1:], functional)
+    sums = _sums(cells, regressors.shape[1:], functional)
     count, extra = len(regressors), len(cells.covariates)
     known = slice(1, 1 + extra)
-    by_regressor = np.einsum("kqgt,lqgt->kl", regressors, sums.layers, optimize=True)
-    # (cohorts, regressors, scalars, periods): each regressor times the cohort's products
-    lines = np.einsum("kqgt,gqpts->gkps", regressors, sums.products, optimize=True)
-    from_periods = np.concatenate([lines[:, :, 0].sum(axis=0), sums.layers[known, 0].sum(axis=1)])
+    by_regressor = flat(regressors) @ flat(sums.layers).T
+    lines = _lines(regressors, sums.products)
+    from_periods = np.concatenate([lines[:, 0].sum(axis=1), sums.layers[known, 0].sum(axis=1)])
     inverse_periods = scaled_inverse(sums.products[:, 0, 0].sum(axis=0))
     gram = np.empty((count + extra, count + extra))
-    gram[:count, :count] = np.einsum("gkpt,jpgt->kj", lines, regressors, optimize=True)
+    gram[:count, :count] = flat(lines) @ flat(regressors).T
     gram[:count, count:] = by_regressor[:, known]
     gram[count:, :count] = by_regressor[:, known].T
     gram[count:, count:] = sums.cross[known, known]
     gram -= from_periods @ inverse_periods @ from_periods.T
-    squares = np.einsum("kqgt,kpgt,gqpt->k", regressors, regressors, sums.squares, optimize=True)
+    squares = np.zeros(count)
+    for q, p in np.ndindex(*regressors.shape[1:2] * 2):
+        squares += np.einsum("kgt,kgt,gt->k", regressors[:, q], regressors[:, p], sums.squares[:, q, p])
     inverse = inverse_gram(gram, np.concatenate([squares, sums.raw[known]]), names)
 
     def solved(layer: int) -> tuple[Array, Array]:
@@ -389,7 +404,7 @@ def cohort_regression(
         return found, inverse_periods @ (own - from_periods.T @ found)
 
     coefficients, periods = solved(0)
-    fitted = np.einsum("k,kqgt->qgt", coefficients[:count], regressors)
+    fitted = (coefficients[:count] @ flat(regressors)).reshape(regressors.shape[1:])
     fitted[0] += periods
     value, terms = 0.0, None
     if functional is not None:
@@ -410,7 +425,6 @@ def cohort_regression(
         _from_periods=from_periods @ inverse_periods,
         _fitted=fitted,
         _cells=cells,
-        _observed=observed,
         _m=functional,
         _m_terms=terms,
     )

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from evaluation.by_cohort import Cells, blocks, usable
+from evaluation.by_cohort import Cells, blocks
 from evaluation.contracts import Fit
-from evaluation.errors import listed
+from evaluation.errors import EstimationError, listed
 from evaluation.numerics import Target, target_weights
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import by_cluster
@@ -31,11 +31,11 @@ def by_cohort_and_period(values: Array, cohort: Indices, n_cohorts: int) -> Arra
     return found
 
 
-def moments(cells: Cells, weights: Array, n_cohorts: int) -> Array:
+def moments(cells: Cells, n_cohorts: int) -> Array:
     """(cohorts, periods, scalars, scalars) weighted products of the units' numbers."""
     if cells.scalars is None:
-        return by_cohort_and_period(weights, cells.cohort, n_cohorts)[:, :, None, None]
-    n_scalars = cells.scalars.shape[1]
+        return cell_counts(cells, n_cohorts)[:, :, None, None]
+    n_scalars, weights = cells.scalars.shape[1], weights_used(cells)
     found = np.zeros((n_cohorts, weights.shape[1], n_scalars, n_scalars))
     for rows, code in blocks(cells.cohort):
         scalars = np.nan_to_num(cells.scalars[rows])
@@ -58,12 +58,42 @@ def identified(products: Array) -> Mask:
     return found
 
 
+def cell_counts(cells: Cells, n_cohorts: int) -> Array:
+    """(cohorts, periods) the cells the regression rests on, by their weights."""
+    if cells.observed is None and cells.weights is None:
+        counts = np.bincount(cells.cohort, minlength=n_cohorts).astype(np.float64)
+        return np.repeat(counts[:, None], cells.outcome.shape[1], axis=1)
+    return by_cohort_and_period(weights_used(cells), cells.cohort, n_cohorts)
+
+
+def weights_used(cells: Cells) -> Array:
+    """(units, periods) the weights in least squares; 0 for cells left out."""
+    weights = np.ones(cells.outcome.shape) if cells.weights is None else cells.weights
+    return np.asarray(weights if cells.observed is None else np.where(cells.observed, weights, 0.0))
+
+
+def headline(panel: Panel, cells: Cells, starts: Indices) -> tuple[Array, Array | None]:
+    """(cohorts, periods) shares of the headline's cells; and (units, periods) weights where they are not those of least squares.
+
+    Where least squares is weighted the headline is weighted likewise; else by persons where these are known.
+    """
+    if panel.size is not None and cells.weights is None:
+        target = _target(panel, cells)
+        return by_cohort_and_period(target.cells, cells.cohort, starts.size), target.cells
+    shares = np.where(treated_periods(starts, panel), cell_counts(cells, starts.size), 0.0)
+    total = float(shares.sum())
+    if total <= 0.0:
+        raise EstimationError("no treated cell of the window is observed, or none holds a person")
+    return shares / total, None
+
+
 def headline_weights(panel: Panel, cells: Cells) -> Target:
-    """How the headline weights the treated cells the regression rests on: as least squares where it is weighted, else as ever."""
-    observed = usable(cells)
-    if cells.weights is not None:
-        panel = dataclasses.replace(panel, size=cells.weights)
-    return target_weights(panel, np.ones(panel.outcome.shape, dtype=np.bool_) if observed is None else observed)
+    """The same shares cell by cell."""
+    return _target(panel if cells.weights is None else dataclasses.replace(panel, size=cells.weights), cells)
+
+
+def _target(panel: Panel, cells: Cells) -> Target:
+    return target_weights(panel, np.ones(panel.outcome.shape, np.bool_) if cells.observed is None else cells.observed)
 
 
 def times_each_period(cells: Cells, names: tuple[str, ...], labels: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
@@ -72,7 +102,7 @@ def times_each_period(cells: Cells, names: tuple[str, ...], labels: Sequence[str
     The first period seen is left out: with unit effects it is the sum of the others.
     """
     n_periods = cells.outcome.shape[1]
-    observed = usable(cells)
+    observed = cells.observed
     periods = np.arange(n_periods) if observed is None else np.flatnonzero(observed.any(axis=0))
     n_cohorts = int(cells.cohort.max(initial=-1)) + 1
     count = 1 + len(names)

@@ -244,10 +244,10 @@ def inverse_gram(gram: Array, raw: Array, names: tuple[str, ...]) -> Array:
             name = names[index] if names else str(index)
             raise EstimationError(f"the regressor '{name}' is explained by the unit and period effects")
     scale = 1.0 / np.sqrt(np.diag(gram))
-    scaled = gram * np.outer(scale, scale)
-    if np.linalg.matrix_rank(scaled, tol=1e-9) < len(scaled):
+    values, vectors = np.linalg.eigh(gram * np.outer(scale, scale))
+    if values.size and values[0] <= 1e-9:
         raise EstimationError("the regressors are collinear once unit and period effects are removed")
-    return np.asarray(np.linalg.inv(scaled) * np.outer(scale, scale))
+    return np.asarray((vectors / values) @ vectors.T * np.outer(scale, scale))
 
 
 def by_cluster(influence: Array, cluster: Indices) -> Array:

@@ -13,6 +13,7 @@ from evaluation.by_cohort import Cells, CohortRegression, cohort_regression
 from evaluation.cohort_panel import (
     always_treated_blanked,
     for_all_units,
+    headline,
     headline_weights,
     treated_periods,
 )
@@ -153,9 +154,8 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
     cells = Cells(used_outcome(panel), cohort, covariates=covariates, weights=weights, trends=options.unit_trends)
     treated = treated_periods(starts, panel)
     names = ("treated", *options.covariates)
-    target = headline_weights(panel, cells)
     # with persons behind the cells the headline weights them otherwise than least squares does
-    functional = target.cells if panel.size is not None and weights is None else None
+    _, functional = headline(panel, cells, starts)
     found = cohort_regression(cells, treated.astype(np.float64)[None, None], names=names, functional=functional)
     coefficients: dict[str, Value] = {name: float(value) for name, value in zip(names, found.coefficients, strict=True)}
     influence = found.influence(np.eye(1, len(names)))[0]
@@ -171,7 +171,7 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
         details={"coefficients": coefficients},
     )
     if len(panel.starts) == 1:
-        return _with_path(panel, target, found, common)
+        return _with_path(panel, headline_weights(panel, cells), found, common)
     note = Note(
         "staggered_twfe",
         "The treated units started at different times: this coefficient mixes comparisons and may weight some effects "

@@ -13,13 +13,12 @@ from evaluation.cohort_panel import (
     always_treated_blanked,
     by_cohort_and_period,
     for_all_units,
-    headline_weights,
+    headline,
     treated_periods,
 )
 from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
 from evaluation.numerics import (
-    Target,
     common_start,
     contrast,
     contrast_influence,
@@ -127,13 +126,16 @@ def regression(panel: Panel, options: Options) -> Design:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """The leads and lags: `estimated` event times, their `dummies` (times, cohorts, periods), the `average` (times,) shares of
-    the headline's cells, the `target` behind these and the `names` of dummies and covariates."""
+    """The leads and lags.
+
+    `estimated` event times, their `dummies` (times, cohorts, periods), the `average` (times,) shares of the headline's cells and
+    `functional` (units, periods) its weights where these are not those of least squares; `names` of dummies and covariates.
+    """
 
     estimated: Indices
     dummies: Array
     average: Array
-    target: Target
+    functional: Array | None
     names: tuple[str, ...]
 
 
@@ -157,23 +159,25 @@ def _leads_and_lags(panel: Panel, options: Options) -> tuple[Cells, Study]:
         if pooled.any() and not pooled.all():
             raise EstimationError("event_study: `bin_after` pools periods inside the window with periods outside it")
     treated = (starts < panel.n_periods)[:, None]
-    seen = by_cohort_and_period(np.isfinite(panel.outcome), cohort, starts.size) > 0.0
+    seen = (
+        by_cohort_and_period(np.isfinite(panel.outcome), cohort, starts.size) > 0.0
+        if not panel.balanced
+        else np.ones(times.shape, dtype=np.bool_)
+    )
     found = np.unique(times[treated & seen])
     if options.reference not in found:
         raise EstimationError(f"event_study: event time {options.reference}, the reference, is not in the data")
     estimated: Indices = found[found != options.reference]
     dummies = ((times == estimated[:, None, None]) & treated).astype(np.float64)
-    target = headline_weights(panel, cells)
-    shares = by_cohort_and_period(target.cells, cohort, starts.size)
+    shares, functional = headline(panel, cells, starts)
     average = np.asarray(np.einsum("kgt,gt->k", dummies, shares))
     names = (*(f"event time {time}" for time in estimated), *options.covariates)
-    return cells, Study(estimated, dummies, average, target, names)
+    return cells, Study(estimated, dummies, average, functional, names)
 
 
 def _regression_fit(panel: Panel, options: Options) -> Fit:
     cells, study = _leads_and_lags(panel, options)
-    # with persons behind the cells the headline weights them otherwise than least squares does
-    functional = study.target.cells if panel.size is not None and cells.weights is None else None
+    functional = study.functional
     found = cohort_regression(cells, study.dummies[:, None], names=study.names, functional=functional)
     count = study.estimated.size
     times: Indices = np.sort(np.append(study.estimated, options.reference))

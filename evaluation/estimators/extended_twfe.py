@@ -8,19 +8,21 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from evaluation.by_cohort import Cells, blocks, cohort_regression, usable
+from evaluation.by_cohort import Cells, blocks, cohort_regression
 from evaluation.cohort_panel import (
     always_treated_blanked,
     by_cohort_and_period,
+    cell_counts,
     clustered_errors,
     for_all_units,
-    headline_weights,
+    headline,
     identified,
     laid_out,
     lines_of_the_treated,
     moments,
     summed_errors,
     times_each_period,
+    weights_used,
     without_cohorts,
 )
 from evaluation.contracts import Design, Fit, Method
@@ -72,7 +74,7 @@ class Saturated:
     periods) are first the effects and their slopes in the covariates, measured from the cohort's mean; then the covariates by
     period. `columns` (scalars, effects) say which regressor is which, −1 for slopes that the units of a cell cannot tell.
     `counts` and `headline` weigh the cells, (scalars, cohorts, periods): their weights, and these times each covariate measured
-    from the cohort's mean; `target` (units, periods) are the headline's weights.
+    from the cohort's mean; `functional` (units, periods) are the headline's weights where they are not those of least squares.
     """
 
     cells: Cells
@@ -84,7 +86,7 @@ class Saturated:
     names: tuple[str, ...]
     counts: Array
     headline: Array
-    target: Array
+    functional: Array | None
 
     @property
     def n_effects(self) -> int:
@@ -151,8 +153,7 @@ def fit(panel: Panel, options: Options) -> Fit:
         influence_of, n_obs = model.influence, model.n_obs
         n_parameters = model.coefficients.size + len(options.covariates)  # every slope counted, as in `_cohort_terms`
     else:
-        # with persons behind the cells the headline weights them otherwise than least squares does
-        functional = study.target if panel.size is not None and study.cells.weights is None else None
+        functional = study.functional
         found = cohort_regression(study.cells, study.regressors, names=study.names, functional=functional)
         rows = np.stack([study.averages(each.cells) for each in means])
         values = rows @ found.coefficients
@@ -240,19 +241,18 @@ def _saturated(panel: Panel, options: Options) -> tuple[Saturated, tuple[Note, .
     times = np.arange(panel.n_periods) - starts[:, None]
     never = options.control_group == "never_treated"
     reference = times == -1 if never else times < 0
-    seen = by_cohort_and_period(_weights_of(cells), cohort, starts.size) > 0.0
+    seen = cell_counts(cells, starts.size) > 0.0
     missing = ~untreated & ~(reference & seen).any(axis=1)
     cells, notes = without_cohorts(cells, starts, missing, panel, NAME)
-    own = _weights_of(cells)
-    counts = _by_scalar(cells, own, starts.size)
-    total = counts[:, :, :].sum(axis=2)
+    counts = _by_scalar(cells, None, starts.size)
+    total = counts.sum(axis=2)
     centres = total[1:] / np.where(total[0] > 0.0, total[0], 1.0)
     has_effect = ~(untreated | missing)[:, None] & (counts[0] > 0.0) & (times != -1 if never else times >= 0)
     if not (has_effect & (times >= 0)).any():
         raise EstimationError(f"{NAME}: no treated cell is observed beside something it could be compared with")
     cohorts, periods = np.nonzero(has_effect)
     labels = [period.label for period in panel.periods]
-    told = identified(moments(cells, own, starts.size))[cohorts, periods].T
+    told = identified(moments(cells, starts.size))[cohorts, periods].T
     columns = np.where(told, np.cumsum(told.T).reshape(told.T.shape).T - 1, -1)
     more, more_names = times_each_period(cells, tuple(constant), labels)
     count = int(told.sum())
@@ -268,20 +268,32 @@ def _saturated(panel: Panel, options: Options) -> tuple[Saturated, tuple[Note, .
         for by, known in zip(("", *constant), told[:, index].tolist(), strict=True)
         if known
     ]
-    target = headline_weights(panel, cells)
-    headline = _by_scalar(cells, target.cells, starts.size)
-    for each in (counts, headline):
+    shares, functional = headline(panel, cells, starts)
+    if functional is not None:
+        of_headline = _by_scalar(cells, functional, starts.size)
+    else:
+        # in the window the headline's cells are those of the counts
+        of_headline = np.where(shares > 0.0, counts, 0.0)
+        of_headline /= of_headline[0].sum()
+    for each in (counts, of_headline):
         each[1:] -= centres[:, :, None] * each[0]
     found = (*names, *more_names)
-    return Saturated(cells, starts, cohorts, periods, columns, regressors, found, counts, headline, target.cells), notes
+    return Saturated(
+        cells, starts, cohorts, periods, columns, regressors, found, counts, of_headline, functional
+    ), notes
 
 
-def _by_scalar(cells: Cells, weights: Array, n_cohorts: int) -> Array:
-    """(scalars, cohorts, periods) sums of the weights, and of the weights times each covariate."""
-    layers = [weights]
-    if cells.scalars is not None:
-        layers += [weights * np.nan_to_num(column)[:, None] for column in cells.scalars[:, 1:].T]
-    return np.stack([by_cohort_and_period(layer, cells.cohort, n_cohorts) for layer in layers])
+def _by_scalar(cells: Cells, weights: Array | None, n_cohorts: int) -> Array:
+    """(scalars, cohorts, periods) sums of weights (None: those of least squares), and of these times each covariate."""
+    if cells.scalars is None:
+        return (
+            cell_counts(cells, n_cohorts) if weights is None else by_cohort_and_period(weights, cells.cohort, n_cohorts)
+        )[None]
+    weights = weights_used(cells) if weights is None else weights
+    found = np.zeros((cells.scalars.shape[1], n_cohorts, weights.shape[1]))
+    for rows, code in blocks(cells.cohort):
+        found[:, code] += np.nan_to_num(cells.scalars[rows]).T @ weights[rows]
+    return found
 
 
 def _means(study: Saturated) -> list[Mean]:
@@ -323,8 +335,8 @@ def _poisson(study: Saturated, means: list[Mean], effects_known: bool) -> tuple[
     """
     n_scalars, n_cohorts, n_periods = study.regressors.shape[1:]
     groups, periods = (np.flatnonzero(study.counts[0].sum(axis=axis) > 0.0) for axis in (1, 0))
-    own = _weights_of(study.cells)
-    slopes = identified(moments(study.cells, own, n_cohorts).sum(axis=1))
+    own = weights_used(study.cells)
+    slopes = identified(moments(study.cells, n_cohorts).sum(axis=1))
     pairs = [(group, scalar) for group in groups.tolist() for scalar in np.flatnonzero(slopes[group]).tolist()]
     effects = np.zeros((len(pairs) + periods.size - 1, n_scalars, n_cohorts, n_periods))
     for index, (group, scalar) in enumerate(pairs):
@@ -342,14 +354,15 @@ def _poisson(study: Saturated, means: list[Mean], effects_known: bool) -> tuple[
         scalars = model.scalars(rows)
         for index, coefficients in enumerate((model.coefficients, untreated)):
             mean = np.exp(model.index(coefficients, rows, cohort))
-            for kind, weights in enumerate((study.target, own)):
+            for kind, weights in enumerate((own if study.functional is None else study.functional, own)):
                 sums[kind, index, :, cohort] += scalars.T @ np.where(own[rows] > 0.0, weights[rows] * mean, 0.0)
     by_treatment = np.concatenate([np.ones(study.n_effects), np.zeros(len(regressors) - study.n_effects)])
     values, derivatives = np.zeros(len(means)), np.zeros((len(means), len(regressors)))
     for index, each in enumerate(means):
         inside = each.cells[0] > 0.0
-        treated, without = (np.where(inside, layer, 0.0) for layer in sums[0 if each.kind == "headline" else 1])
-        total = 1.0 if each.kind == "headline" else float(study.counts[0][inside].sum())
+        by_persons = each.kind == "headline" and study.functional is not None
+        treated, without = (np.where(inside, layer, 0.0) for layer in sums[0 if by_persons else 1])
+        total = 1.0 if by_persons else float(study.counts[0][inside].sum())
         values[index] = (treated[0] - without[0]).sum() / total
         change = (np.einsum("kqgt,qgt->k", regressors, layer) for layer in (treated, without))
         derivatives[index] = (next(change) - (1.0 - by_treatment) * next(change)) / total
@@ -394,13 +407,6 @@ def _compared(panel: Panel, starts: Indices, options: Options) -> tuple[Array, M
     outcome = panel.outcome.copy()
     outcome[:, int(starts[-1]) :] = np.nan
     return outcome, starts == starts[-1]
-
-
-def _weights_of(cells: Cells) -> Array:
-    """(units, periods) what each cell counts; 0 for those left out."""
-    observed = usable(cells)
-    weights = np.ones(cells.outcome.shape) if cells.weights is None else cells.weights
-    return np.asarray(weights if observed is None else np.where(observed, weights, 0.0))
 
 
 METHOD = Method(

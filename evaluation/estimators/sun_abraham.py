@@ -9,13 +9,13 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from evaluation.by_cohort import Cells, cohort_regression, usable
+from evaluation.by_cohort import Cells, cohort_regression
 from evaluation.cohort_panel import (
     always_treated_blanked,
-    by_cohort_and_period,
+    cell_counts,
     clustered_errors,
     for_all_units,
-    headline_weights,
+    headline,
     laid_out,
     lines_of_the_treated,
     times_each_period,
@@ -190,11 +190,12 @@ def _interactions(panel: Panel, options: Options) -> tuple[Cells, Interactions, 
     cells = Cells(outcome, cohort, scalars, tuple(varying.values()), weights)
     times, missing = _event_times(cells, starts, options, comparison)
     cells, notes = without_cohorts(cells, starts, missing, panel, "sun_abraham")
-    target = headline_weights(panel, cells)
-    by_cell = by_cohort_and_period(_seen(cells), cohort, starts.size)
-    headline = by_cohort_and_period(target.cells, cohort, starts.size)
-    dummied = (~np.isin(times, options.references)) & ~(comparison | missing)[:, None] & (by_cell > 0.0)
-    pairs = np.unique(np.column_stack([np.nonzero(dummied)[0], times[dummied]]), axis=0)
+    by_cell = cell_counts(cells, starts.size)
+    of_headline, functional = headline(panel, cells, starts)
+    dummied = ~_among(times, options.references) & ~(comparison | missing)[:, None] & (by_cell > 0.0)
+    span = 2 * panel.n_periods
+    coded = np.unique(np.nonzero(dummied)[0] * span + times[dummied] + panel.n_periods)
+    pairs = np.column_stack([coded // span, coded % span - panel.n_periods])
     dummies = (pairs[:, 0, None, None] == np.arange(starts.size)[:, None]) & (times == pairs[:, 1, None, None])
     dummies &= dummied
     labels = [panel.periods[start].label if start < panel.n_periods else "never" for start in starts.tolist()]
@@ -212,9 +213,9 @@ def _interactions(panel: Panel, options: Options) -> tuple[Cells, Interactions, 
             regressors=regressors,
             names=names,
             shares=shares,
-            headline=_pooled_headline(dummies, headline),
+            headline=_pooled_headline(dummies, of_headline),
             starts=starts,
-            functional=target.cells if panel.size is not None and weights is None else None,
+            functional=functional,
         ),
         notes,
     )
@@ -227,13 +228,6 @@ def _pooled_headline(dummies: Mask, headline: Array) -> Array:
     if (pooled & inside & (dummies & (headline <= 0.0)).any(axis=(1, 2))).any():
         raise EstimationError("sun_abraham: `bin_after` pools periods inside the window with periods outside it")
     return np.asarray(np.einsum("kgt,gt->k", dummies, headline))
-
-
-def _seen(cells: Cells) -> Array:
-    """(units, periods) weight of each cell in the shares."""
-    observed = usable(cells)
-    weights = np.ones(cells.outcome.shape) if cells.weights is None else cells.weights
-    return np.asarray(weights if observed is None else np.where(observed, weights, 0.0))
 
 
 def _comparison(panel: Panel, starts: Indices, last: bool) -> tuple[Array, Mask]:
@@ -259,12 +253,16 @@ def _event_times(cells: Cells, starts: Indices, options: Options, comparison: Ma
         times = np.maximum(times, options.bin_before)
     if options.bin_after is not None:
         times = np.minimum(times, options.bin_after)
-    seen = by_cohort_and_period(_seen(cells), cells.cohort, starts.size) > 0.0
-    known = (np.isin(times, options.references) & seen).any(axis=1)
+    seen = cell_counts(cells, starts.size) > 0.0
+    known = (_among(times, options.references) & seen).any(axis=1)
     if not (known & ~comparison).any():
         listed = ", ".join(str(time) for time in options.references)
         raise EstimationError(f"sun_abraham: event time {listed}, the reference, is not in the data")
     return times, ~known & ~comparison
+
+
+def _among(times: Indices, chosen: tuple[int, ...]) -> Mask:
+    return np.asarray((times[..., None] == np.array(chosen)).any(axis=-1))
 
 
 def _details(
