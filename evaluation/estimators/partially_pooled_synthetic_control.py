@@ -26,9 +26,12 @@ from evaluation.result import Note, Value
 NAME = "partially_pooled_synthetic_control"
 
 GAP = 1e-9
-"""The weights are accepted when no others can lower the objective by more than this share of what separate weights reach."""
+"""The search ends when no other weights can lower the objective by more than this share of what separate weights reach."""
 
-MOST_STEPS = 200
+ENOUGH = 1e-6
+"""Where rounding keeps the search from that (a unit that fits perfectly beside one that does not), this share is accepted."""
+
+MOST_STEPS = 60
 
 MOST_POOLING = 0.9999
 """More pooling than this is taken as this: of all weights that balance the mean, those that fit the units best are meant."""
@@ -257,12 +260,14 @@ def _pooled(columns: list[Array], own: Array, shared: float, weights: list[Array
     first = float(own @ (reached**2).sum(axis=1)) + shared * float(reached.sum(axis=0) @ reached.sum(axis=0))
     price = shared * reached.sum(axis=0)
     weights, reached, dual = _at_price(columns, own, shared, price)
-    gap = np.inf
+    best: tuple[float, list[Array]] = (np.inf, weights)
     for _ in range(MOST_STEPS):
         total = reached.sum(axis=0)
-        gap = float(own @ (reached**2).sum(axis=1)) + shared * float(total @ total) - dual
-        if gap <= GAP * first:
-            return weights, max(gap, 0.0) / first
+        gap = (float(own @ (reached**2).sum(axis=1)) + shared * float(total @ total) - dual) / first
+        if gap < best[0]:
+            best = (gap, weights)
+        if gap <= GAP:
+            break
         slope = total - price / shared
         curvature = np.eye(price.size) / shared
         for matrix, each, weight in zip(columns, weights, own.tolist(), strict=True):
@@ -277,10 +282,12 @@ def _pooled(columns: list[Array], own: Array, shared: float, weights: list[Array
             length *= 0.5
         price = price + length * step
         weights, reached, dual = tried
-    raise EstimationError(
-        f"{NAME}: the pooled weights of {len(columns)} treated units did not converge ({gap / first:.1g} of the objective may be "
-        "left); a smaller `pooling` may help"
-    )
+    if best[0] > ENOUGH:
+        raise EstimationError(
+            f"{NAME}: the pooled weights of {len(columns)} treated units did not converge ({best[0]:.1g} of the objective may be "
+            "left); a smaller `pooling` may help"
+        )
+    return best[1], max(best[0], 0.0)
 
 
 def _at_price(columns: list[Array], own: Array, shared: float, price: Array) -> tuple[list[Array], Array, float]:
