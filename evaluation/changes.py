@@ -206,8 +206,9 @@ def changes(found: Comparison, mapping: Callable[[Block], Mapped]) -> Changes:
     path = np.zeros((times.size, panel.n_units))
     for block in found.blocks():
         expected, by_control = mapping(block)
-        cells[np.ix_(block.places, block.periods)] = (block.now - expected).T
         places, other = np.searchsorted(times, block.periods - block.start), block.periods != block.base
+        # the base period is what the others are measured from: 0, whatever a mapping makes of a period onto itself
+        cells[np.ix_(block.places, block.periods)] = np.where(other[:, None], block.now - expected, 0.0).T
         path[np.ix_(places[other], block.controls)] -= by_control[other] / sums[places[other], None]
         # within a block all cells of a period lie in the window, or none does
         influence[block.controls] -= by_control[found.counts(block)].sum(axis=0) / total

@@ -8,7 +8,13 @@ import pytest
 from evaluation.state_space import forecast
 from evaluation.structural_models import model
 
-MODELS = [("local_level", 0), ("local_level", 4), ("local_level", 2), ("local_linear_trend", 0), ("local_linear_trend", 4)]
+MODELS = [
+    ("local_level", 0),
+    ("local_level", 4),
+    ("local_level", 2),
+    ("local_linear_trend", 0),
+    ("local_linear_trend", 4),
+]
 
 
 def world(seed, n_periods=44, seasonal=0):
@@ -28,7 +34,12 @@ def filtered(series, x, start, level, seasonal, variances):
         exog=x[:start], mle_regression=False,
     )  # fmt: skip
     twin.ssm.initialize_diffuse()
-    names = {"irregular": "sigma2.irregular", "level": "sigma2.level", "slope": "sigma2.trend", "seasonal": "sigma2.seasonal"}
+    names = {
+        "irregular": "sigma2.irregular",
+        "level": "sigma2.level",
+        "slope": "sigma2.trend",
+        "seasonal": "sigma2.seasonal",
+    }
     by_name = {names[name]: value for name, value in variances.items()}
     return twin.smooth([by_name[name] for name in twin.param_names]).get_forecast(series.size - start, exog=x[start:])
 
@@ -54,12 +65,20 @@ def test_no_parameters_that_the_kalman_filter_tries_are_more_likely(level, seaso
     series, x = world(6, seasonal=seasonal)
     found = forecast(series, x, 36, level, seasonal, ("x",))
     twin = UnobservedComponents(
-        series[:36], {"local_level": "llevel", "local_linear_trend": "lltrend"}[level], seasonal=seasonal or None, exog=x[:36]
+        series[:36],
+        {"local_level": "llevel", "local_linear_trend": "lltrend"}[level],
+        seasonal=seasonal or None,
+        exog=x[:36],
     )
     fitted = twin.fit(disp=0, maxiter=200)
     # their approximately diffuse start (variance 1e6) moves the likelihood by some 1e-5; their search may stop early
     assert found.log_likelihood >= fitted.llf - 1e-4
-    names = {"irregular": "sigma2.irregular", "level": "sigma2.level", "slope": "sigma2.trend", "seasonal": "sigma2.seasonal"}
+    names = {
+        "irregular": "sigma2.irregular",
+        "level": "sigma2.level",
+        "slope": "sigma2.trend",
+        "seasonal": "sigma2.seasonal",
+    }
     by_name = {names[name]: value for name, value in found.variances.items()} | {"beta.x1": found.coefficients[0]}
     assert found.log_likelihood == pytest.approx(twin.loglike([by_name[name] for name in twin.param_names]), abs=1e-4)
 
