@@ -16,9 +16,6 @@ TRIM = 0.995
 COLLINEAR = 1e-11
 """Smallest eigenvalue, relative to the largest, of the standardised covariates' products that still counts as rank."""
 
-SEPARATED = 40.0
-"""Beyond this size of a linear index the odds are outside (1e-17, 1e17): the likelihood has no maximum."""
-
 MOST_STEPS = 60
 
 APART = (
@@ -114,6 +111,7 @@ def logit_odds(design: Array, treated: Mask, weights: Array) -> Odds:
     EstimationError
         The covariates separate treated from controls, or are collinear.
     """
+    inverse_of((design * weights[:, None]).T @ design)  # collinear covariates are refused as such
     status = treated.astype(np.float64)
     share = float(weights @ status) / float(weights.sum())
     coefficients = np.zeros(design.shape[1])
@@ -134,9 +132,11 @@ def logit_odds(design: Array, treated: Mask, weights: Array) -> Odds:
                 break
             step = step / 2.0
         coefficients = coefficients + step
-        if max(float(index.max()), -float(index.min())) > SEPARATED:
-            raise EstimationError(APART)
         if decrement <= enough:
+            counted = weights > 0.0
+            if index[treated & counted].min() > index[~treated & counted].max() + 1e-6:
+                # an index that parts the two can be scaled up without end, and the likelihood with it
+                raise EstimationError(APART)
             score = np.minimum(score, 1.0 - 1e-6)
             return _odds(score, treated, weights, _information(design, weights * score * (1.0 - score)))
     raise EstimationError(APART)
@@ -160,13 +160,17 @@ def calibrated_odds(design: Array, treated: Mask, weights: Array) -> Odds:
     total = float(weights[treated].sum())
     goal = weights[treated] @ design[treated] / total
     others, others_weights = design[~treated], weights[~treated] / total
+    inverse_of((others * others_weights[:, None]).T @ others)  # collinear covariates are refused as such
     coefficients = np.zeros(design.shape[1])
     coefficients[0] = -np.log(float(others_weights.sum()))
     odds = others_weights * np.exp(others @ coefficients)
     loss = float(odds.sum()) - float(goal @ coefficients)
     for _ in range(MOST_STEPS):
         gradient = odds @ others - goal
-        step = -_information(others, odds) @ gradient
+        try:
+            step = -_information(others, odds) @ gradient
+        except EstimationError:
+            break  # all weight on too few controls
         done = -float(step @ gradient) <= 1e-20
         for _ in range(40):
             with np.errstate(over="ignore"):
@@ -178,8 +182,6 @@ def calibrated_odds(design: Array, treated: Mask, weights: Array) -> Odds:
         else:
             break
         coefficients, odds, loss = coefficients + step, moved, lower
-        if np.abs(others @ coefficients).max() > SEPARATED:
-            break
         if done:
             score = np.minimum(expit(design @ coefficients), 1.0 - 1e-6)
             return _odds(score, treated, weights, np.zeros((design.shape[1], design.shape[1])))
@@ -190,10 +192,14 @@ def calibrated_odds(design: Array, treated: Mask, weights: Array) -> Odds:
 
 
 def _information(design: Array, weights: Array) -> Array:
+    """The inverse information; where covariates that are not collinear have none, the likelihood is flat out to infinity."""
     gram = (design * weights[:, None]).T @ design
     if not np.isfinite(gram).all() or not gram[0, 0] > 0.0:
         raise EstimationError(APART)
-    return inverse_of(gram)
+    try:
+        return inverse_of(gram)
+    except EstimationError:
+        raise EstimationError(APART) from None
 
 
 def _odds(score: Array, treated: Mask, weights: Array, inverse: Array) -> Odds:

@@ -69,6 +69,25 @@ def test_separated_groups_and_collinear_covariates_are_refused():
             fitted()
 
 
+def test_a_gap_in_one_covariate_is_refused_however_wide_it_is():
+    """Almost separated too: every treated unit has the mark, some controls have it, so its coefficient has no bound."""
+    _, treated, values, weights = people()
+    mark = (treated | (np.arange(60) % 3 == 0)).astype(float)
+    for column in (np.where(treated, 1.0, -1.0), np.where(treated, 500.0, -500.0) + values[:, 0], mark):
+        with pytest.raises(EstimationError, match="apart"):
+            logit_odds(design_matrix(column[:, None]), treated, weights)
+
+
+def test_far_off_controls_are_no_gap():
+    """A linear index of −200 for a few rich controls is no reason to refuse."""
+    _, treated, values, weights = people()
+    far = values[:, :1].copy()
+    far[np.flatnonzero(~treated)[:2]] = -2000.0
+    odds = logit_odds(design_matrix(far), treated, weights)
+    assert odds.weights[np.flatnonzero(~treated)[:2]].max() < 1e-30
+    assert odds.weights.sum() > 0.5
+
+
 def test_a_control_with_a_score_near_one_gets_no_weight():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(4, 1, 300), rng.normal(-1, 1, 300), [7.0]])[:, None]
@@ -129,8 +148,8 @@ def test_scale_and_origin_of_the_covariates_do_not_matter():
 
 @pytest.mark.parametrize("kind", ["reg", "ipw", "std_ipw", "twfe"])
 def test_influence_of_cross_sections_is_the_derivative_by_an_observations_weight(kind):
-    """Not for `improved`, insensitive to the estimated scores in large samples only when pre and post are calibrated together,
-    nor for `traditional`, whose published program gives a term that is near zero where the scores are right another sign.
+    """Not for `improved`, which the estimated scores leave unmoved in large samples only (they are calibrated over both periods
+    together), nor for `traditional`, whose published program gives a term that is near zero where the scores are right another sign.
     """
     change, treated, values, weights = people(5, 120)
     after = np.random.default_rng(1).uniform(size=120) < 0.5
