@@ -10,11 +10,16 @@ from evaluation.inference.sandwich import observed_periods, parameters, small_sa
 from evaluation.inference.scores import Scores, from_variances, scores_of, t_p_value
 from evaluation.panel import Panel
 
+NOTHING = 1e-20
+"""Relative to the sum of squares of the cells: sums by period as small as rounding."""
+
 
 def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     """Variance by cluster plus that by period less that of the cells of both, t with the fewer of both less one.
 
-    The factor is fixest's: (N − 1)/(N − K), K without the effects (both are nested) but one, times G/(G − 1) of the fewer.
+    Where that is not positive, or a regression with an effect for every period fits the sum of each period exactly, so that there
+    is nothing by period to add, it is the variance by cluster (or by period, if larger) alone. The factor is fixest's:
+    (N − 1)/(N − K), K without the effects (both are nested) but one, times G/(G − 1) of the fewer.
 
     Raises
     ------
@@ -37,11 +42,11 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
 
 
 def _variance(scores: Scores) -> tuple[float, float]:
-    """By cluster plus by period less by both; where that is not positive, the larger of the first two."""
+    """By cluster plus by period less by both."""
     parts = two_way(scores)
     fewest = min(scores.n_clusters, observed_periods(scores))
     bare = parts.by_cluster + parts.by_period - parts.by_both
-    if bare <= 0.0:
+    if bare <= 0.0 or parts.by_period <= NOTHING * parts.by_both:
         bare = max(parts.by_cluster, parts.by_period)
     return bare * small_sample(scores, parameters(scores, nested="both"), fewest), fewest - 1
 
