@@ -12,7 +12,7 @@ from evaluation.contracts import Fit
 from evaluation.errors import EstimationError, listed
 from evaluation.numerics import Target, target_weights
 from evaluation.panel import Array, Indices, Mask, Panel
-from evaluation.regression import by_cluster
+from evaluation.regression import by_cluster, count_clusters
 from evaluation.result import Note
 
 
@@ -130,9 +130,10 @@ def clustered_errors(
     influence: Callable[[Array], Array], combinations: Array, panel: Panel, n_obs: int, n_parameters: int
 ) -> Array:
     """(combinations,) cluster-robust standard errors, a few rows of influence at a time: there may be very many."""
+    step = max(16, 2**24 // panel.n_units)  # some 130 MB
     found = [
-        summed_errors(influence(combinations[first : first + 32]), panel, n_obs, n_parameters)
-        for first in range(0, len(combinations), 32)
+        summed_errors(influence(combinations[first : first + step]), panel, n_obs, n_parameters)
+        for first in range(0, len(combinations), step)
     ]
     return np.concatenate([np.zeros(0), *found])
 
@@ -140,7 +141,8 @@ def clustered_errors(
 def summed_errors(influence: Array, panel: Panel, n_obs: int, n_parameters: int) -> Array:
     """(rows,) cluster-robust standard errors of influences (rows, units) with the regression's small-sample factor."""
     assert panel.cluster is not None  # set by Panel itself
-    count = len(np.unique(panel.cluster[np.isfinite(panel.outcome).any(axis=1)]))
+    seen = np.isfinite(panel.outcome).any(axis=1) if not panel.balanced else slice(None)
+    count = count_clusters(panel.cluster[seen])
     if count < 2 or n_obs <= n_parameters:
         return np.full(len(influence), np.nan)
     factor = count / (count - 1) * (n_obs - 1) / (n_obs - n_parameters)

@@ -334,6 +334,9 @@ class Inference:
     pipeline's fit and its placebo fits already: the same interval, and nothing is fitted again. It may be handed the differences
     of two pipelines' fits, which are fits without a path (`event_times` is empty).
 
+    `from_fit(fit, panel, level, rng)`, where the inference needs nothing but the fit, is `infer` for whoever has the pipeline's
+    fit already: nothing is fitted again.
+
     `many_treated` marks an inference whose theory is for many treated clusters.
     """
 
@@ -345,4 +348,5 @@ class Inference:
     source: str
     test_each: Callable[[Pipeline, Panel, int, Rng], Array] | None = None
     infer_from: Callable[[Pipeline, Panel, float, Fit, Placebos], Interval] | None = None
+    from_fit: Callable[[Fit, Panel, float, Rng], Interval] | None = None
     many_treated: bool = False

@@ -240,13 +240,17 @@ def target_weights(panel: Panel, observed: Mask | None = None) -> Target:
     EstimationError
         No target cell is observed, or none holds a person.
     """
-    target = panel.target if observed is None else panel.target & observed
-    weight = target.astype(np.float64) if panel.size is None else np.where(target, np.nan_to_num(panel.size), 0.0)
+    # the treated may be few: only their rows are worked on
+    rows = np.flatnonzero(panel.treated)
+    target = panel.target[rows] if observed is None else panel.target[rows] & observed[rows]
+    weight = target.astype(np.float64) if panel.size is None else np.where(target, np.nan_to_num(panel.size[rows]), 0.0)
     total = weight.sum()
     if total <= 0:
         raise EstimationError("no treated cell of the window is observed, or none holds a person")
-    cells = weight / total
-    return Target(cells, cells.sum(axis=1), cells.sum(axis=0))
+    weight /= total
+    cells, units = np.zeros(panel.outcome.shape), np.zeros(panel.n_units)
+    cells[rows], units[rows] = weight, weight.sum(axis=1)
+    return Target(cells, units, weight.sum(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,14 +326,18 @@ def contrast_influence(outcome: Array, target: Target, controls: Array, before: 
     lines = outcome - (outcome @ before)[:, None]
     own = lines @ target.periods
     influence = -controls * (own - controls @ own)
-    path = -(controls[:, None] * (lines - controls @ lines)).T
     # the treated are few: only their rows are worked on
     rows = np.flatnonzero(target.units)
     weights, changes, shares = target.units[rows], lines[rows], target.shares_of(rows)
     inside = (target.cells[rows] * changes).sum(axis=1) / weights
     influence[rows] += weights * (inside - weights @ inside)
-    path[:, rows] += (shares * (changes - (shares * changes).sum(axis=0))).T
-    return influence, path
+    # in place: the path of a hundred thousand units is large
+    lines -= controls @ lines
+    lines *= -controls[:, None]
+    changes -= (shares * changes).sum(axis=0)
+    changes *= shares
+    lines[rows] += changes
+    return influence, lines.T
 
 
 def complete_units(panel: Panel, method: str) -> tuple[Panel, tuple[str, ...]]:

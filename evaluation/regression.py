@@ -260,6 +260,11 @@ def by_cluster(influence: Array, cluster: Indices) -> Array:
     return np.asarray(np.add.reduceat(influence[..., order], first, axis=-1))
 
 
+def count_clusters(cluster: Indices) -> int:
+    """How many different codes there are; at once where they are in order, as those of units are."""
+    return cluster.size if bool((cluster[1:] > cluster[:-1]).all()) else len(np.unique(cluster))
+
+
 # ---------------------------------------------------------------------- what did and event_study share
 
 

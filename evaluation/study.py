@@ -21,6 +21,7 @@ from evaluation.inference.cluster import ENOUGH
 from evaluation.inference.draws import Placebos, placebo_fits
 from evaluation.numerics import target_weights
 from evaluation.panel import Panel
+from evaluation.regression import count_clusters
 from evaluation.result import (
     Cycle,
     Estimate,
@@ -119,7 +120,9 @@ def fit_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float,
     chosen = choose_inference(pipeline, panel, inference)
     rng = stream(seed, f"{chosen.name}/{pipeline.method.name}")
     fit, placebos = pipeline(panel), None
-    if chosen.infer_from is None:
+    if chosen.from_fit is not None:
+        interval = chosen.from_fit(fit, panel, level, rng)
+    elif chosen.infer_from is None:
         interval = chosen.infer(pipeline, panel, level, rng)
     else:
         placebos = placebo_fits(pipeline, panel, rng)
@@ -139,8 +142,7 @@ def choose_inference(pipeline: Pipeline, panel: Panel, name: str) -> Inference:
 def default_inference(pipeline: Pipeline, panel: Panel) -> str:
     """Fewer than six treated clusters: placebos, rescaled by size where sizes are known; else the estimator's own."""
     assert panel.cluster is not None
-    treated = len(np.unique(panel.cluster[panel.treated]))
-    controls = len(np.unique(panel.cluster[~panel.treated]))
+    treated, controls = (count_clusters(panel.cluster[rows]) for rows in (panel.treated, ~panel.treated))
     if treated >= ENOUGH and controls >= ENOUGH:
         return pipeline.method.default_inference
     return "placebo" if panel.size is None and panel.noise is None else "ferman_pinto"
@@ -170,7 +172,7 @@ def _estimate(
     if fit.fit_rmse is not None:
         details["rmspe_pre"] = fit.fit_rmse
     assert panel.cluster is not None  # set by Panel itself
-    details["treated_clusters"] = len(np.unique(panel.cluster[panel.treated]))
+    details["treated_clusters"] = count_clusters(panel.cluster[panel.treated])
     if len(panel.starts) > 1:
         details["starts"] = [labels[start] for start in panel.starts]
     chosen = _changed_options(pipeline.options)

@@ -83,11 +83,19 @@ def fit(panel: Panel, options: Options) -> Fit:
         kept, notes = without_always_treated(panel)
         return for_all_units(fit(kept, options), panel, notes)
     if len(panel.starts) == 1 and not (options.covariates or options.unit_trends or options.weights):
-        outcome = used_outcome(panel)
-        used = np.asarray(np.isfinite(outcome).any(axis=0))
-        if np.isfinite(outcome[:, used]).all():
+        used = _complete_periods(panel)
+        if used is not None:
             return _contrast_fit(panel, common_start(panel, "did"), used)
     return _regression_fit(panel, options)
+
+
+def _complete_periods(panel: Panel) -> Mask | None:
+    """(periods,) those the effect rests on, or None where one of their cells is missing."""
+    if panel.balanced:
+        return np.asarray((np.arange(panel.n_periods) < panel.starts[0]) | panel.target.any(axis=0))
+    outcome = used_outcome(panel)
+    used = np.asarray(np.isfinite(outcome).any(axis=0))
+    return used if np.isfinite(outcome[:, used]).all() else None
 
 
 def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
@@ -98,7 +106,7 @@ def _contrast_fit(panel: Panel, start: int, used: Mask) -> Fit:
         raise EstimationError("did: nothing is observed before the start, or nothing in the window")
     before /= before.sum()
     # cells outside `used` have weight zero; 0 stands in for what may be missing there
-    known = np.isfinite(panel.outcome).all(axis=0)
+    known = np.ones(panel.n_periods, np.bool_) if panel.balanced else np.isfinite(panel.outcome).all(axis=0)
     outcome = panel.outcome if known.all() else np.where(known, panel.outcome, 0.0)
     found = contrast(outcome, target, controls, before, start)
     influence, path_influence = contrast_influence(outcome, target, controls, before)

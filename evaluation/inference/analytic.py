@@ -21,7 +21,11 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     EstimationError
         The estimator has no variance formula of its own.
     """
-    fit = pipeline(panel)
+    return from_fit(pipeline(panel), panel, level, rng)
+
+
+def from_fit(fit: Fit, panel: Panel, level: float, rng: Rng) -> Interval:
+    """The same from the fit alone."""
     error = _error(fit)
     assert fit.variance is not None
     quantile = float(ndtri(0.5 + level / 2.0))
@@ -61,6 +65,7 @@ METHOD = Inference(
     summary="the estimator's own variance formula, with normal quantiles",
     infer=infer,
     test=test,
+    from_fit=from_fit,
     unsuited=unsuited,
     source="the estimator's paper; normal quantiles as in Imbens & Rubin (2015), Causal Inference, section 6.6",
     many_treated=True,

@@ -10,7 +10,7 @@ from scipy.special import chdtrc, fdtrc, stdtr, stdtrit
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
 from evaluation.panel import Array, Indices, Panel
-from evaluation.regression import by_cluster
+from evaluation.regression import by_cluster, count_clusters
 from evaluation.result import Note, Value, number
 
 ENOUGH = 6
@@ -32,19 +32,23 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     ----------
     Cameron & Miller (2015), Journal of Human Resources 50(2), eqs. (11)-(12).
     """
-    fit = pipeline(panel)
+    return from_fit(pipeline(panel), panel, level, rng)
+
+
+def from_fit(fit: Fit, panel: Panel, level: float, rng: Rng) -> Interval:
+    """The same from the fit alone."""
     error, degrees, factor = _standard_error(fit, panel)
     quantile = float(stdtrit(degrees, 0.5 + level / 2.0))
-    count = len(np.unique(_clusters(panel)))
-    details: dict[str, Value] = {"clusters": count, "small_sample_factor": factor}
+    details: dict[str, Value] = {"clusters": count_clusters(_clusters(panel)), "small_sample_factor": factor}
     path: list[Array | None] = [None, None, None, None]
     if fit.path_influence is not None:
         sums = by_cluster(fit.path_influence, _clusters(panel))
-        errors = np.sqrt(factor * (sums**2).sum(axis=1))
+        covariance = factor * (sums @ sums.T)
+        errors = np.sqrt(np.diag(covariance))
         errors = np.where(errors > 0, errors, np.nan)
         p_values = np.asarray(2.0 * stdtr(degrees, -np.abs(fit.effects / errors)), dtype=np.float64)
         path = [errors, fit.effects - quantile * errors, fit.effects + quantile * errors, p_values]
-        details["pre_trend_wald"] = _wald(fit, factor * sums @ sums.T, degrees)
+        details["pre_trend_wald"] = _wald(fit, covariance, degrees)
     return Interval(
         std_error=error,
         lower=fit.att - quantile * error,
@@ -72,7 +76,8 @@ def _standard_error(fit: Fit, panel: Panel) -> tuple[float, float, float]:
             "cluster: the estimator has no influence by unit, from which a cluster-robust standard error is summed"
         )
     sums = by_cluster(fit.influence, _clusters(panel))
-    count = len(np.unique(_clusters(panel)[np.isfinite(panel.outcome).any(axis=1)]))
+    seen = np.isfinite(panel.outcome).any(axis=1) if not panel.balanced else slice(None)
+    count = count_clusters(_clusters(panel)[seen])
     if count < 2:
         raise EstimationError("cluster: only one cluster")
     if not fit.small_sample:
@@ -109,8 +114,7 @@ def _wald(fit: Fit, covariance: Array, degrees: float) -> Value:
 def unsuited(panel: Panel) -> Note | None:
     """Not valid with few treated or few control clusters."""
     clusters = _clusters(panel)
-    treated = len(np.unique(clusters[panel.treated]))
-    controls = len(np.unique(clusters[~panel.treated]))
+    treated, controls = count_clusters(clusters[panel.treated]), count_clusters(clusters[~panel.treated])
     if treated >= ENOUGH and controls >= ENOUGH:
         return None
     if treated == 1:
@@ -129,6 +133,7 @@ METHOD = Inference(
     summary="cluster-robust standard errors (CR1, t with G − 1); for many treated units only",
     infer=infer,
     test=test,
+    from_fit=from_fit,
     unsuited=unsuited,
     source="Cameron & Miller (2015), Journal of Human Resources 50(2)",
     many_treated=True,
