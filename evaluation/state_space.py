@@ -73,7 +73,7 @@ def forecast(
 
     Variance ratios θ and coefficients maximise the likelihood of the series free of its starting values. With tens of periods a
     likelihood tells θ poorly, and is often highest where the level does not move at all; errors computed as if that were known
-    are far too small (intervals meant for 95 per cent then hold the truth in 80 to 90). So `covariance` averages over θ, each
+    are far too small (intervals meant for 95 per cent then hold the truth in 82 to 90). So `covariance` averages over θ, each
     weighted by its restricted likelihood and a half-Cauchy prior on the ratio of standard deviations (flat in its angle):
 
         Σ_θ p(θ | y) [ C_θ + (m_θ − m)(m_θ − m)' ],    C_θ the covariance given θ, m_θ its forecasts, m those of the maximum,

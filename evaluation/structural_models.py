@@ -105,6 +105,7 @@ def _alternating(lags: Indices) -> Array:
 
 @lru_cache(maxsize=16)
 def contrast(level: Level, seasonal: int, n_periods: int, observed: bytes) -> Contrast:
+    """The contrast for the periods in which `observed`, the bytes of a (periods,) mask, is True; made once for each mask."""
     made = model(level, seasonal, n_periods)
     rows = np.flatnonzero(np.frombuffer(observed, dtype=np.bool_))
     start = made.start[rows]
