@@ -21,6 +21,9 @@ MEMORY = 8
 MOST_ROUNDS = 500
 """Rounds after which a completion is left as it is, with a note: the cells that are observed hardly tell the ones that are not."""
 
+ROUGHLY = 1e-5
+"""The same for errors of left-out cells: what they decide between differs by more."""
+
 SETTLED = 1e-9
 """A round that moves no missing cell by more than this, relative to the spread of what is left, is the last."""
 
@@ -91,12 +94,19 @@ class Beginning:
     coefficients: Array
 
 
+def beginning_of(last: Completion, keep: Array | None = None) -> Beginning:
+    """Where the next completion begins that follows this one; `keep` (values,) other shares than its own."""
+    found = last.decomposition
+    return Beginning(found.periods, found.factors, last.keep if keep is None else keep, last.coefficients)
+
+
 def completed(
     outcome: Array,
     observed: Mask,
     covariates: Array,
     shrink: Shrink,
     beginning: Beginning | None = None,
+    settled: float = SETTLED,
 ) -> Completion:
     """Fit y_it = α_i + ξ_t + x_it'β + L_it to the observed cells, α, ξ and β free, L of low rank by `shrink`.
 
@@ -112,7 +122,9 @@ def completed(
         `hard(rank)` or `soft(threshold)`: the minimiser of ½‖observed residuals‖² over L of that rank, or with
         threshold·‖L‖_* added.
     beginning : Beginning, optional
-        Else the two-way effects are fitted first.
+        Else that of the fit with unit and period effects alone.
+    settled : float
+        How little a round must move the missing cells to be the last, relative to the outcome's spread.
 
     Notes
     -----
@@ -126,12 +138,10 @@ def completed(
     """
     problem = _Problem(outcome, observed, covariates)
     if beginning is None:
-        state = problem.rows_given(outcome.mean(axis=0) if observed.all() else _column_means(outcome, observed))
-        if not observed.all():
-            state = _settle(problem, state, hard(0)).state
+        state = problem.rows_given(_two_way_periods(problem.outcome, observed))
     else:
         state = problem.rows_given(beginning.periods, beginning.factors, beginning.keep, beginning.coefficients)
-    found = _settle(problem, state, shrink)
+    found = _settle(problem, state, shrink, settled)
     coefficients = found.state[: len(covariates)] / problem.scale
     return Completion(
         coefficients, found.decomposition, found.keep, found.objective, found.rounds, found.moved, covariates
@@ -153,12 +163,17 @@ def completions(outcome: Array, observed: Mask, covariates: Array, shrinks: Iter
     for shrink in shrinks:
         last = completed(outcome, observed, covariates, shrink, beginning)
         yield last
-        found = last.decomposition
-        beginning = Beginning(found.periods, found.factors, last.keep, last.coefficients)
+        beginning = beginning_of(last)
 
 
-def _column_means(outcome: Array, observed: Mask) -> Array:
-    return np.asarray(np.where(observed, outcome, 0.0).sum(axis=0) / observed.sum(axis=0))
+def _two_way_periods(outcome: Array, observed: Mask) -> Array:
+    """(periods,) effects of the periods beside those of the units, by least squares on the observed cells."""
+    cells = observed.astype(np.float64)
+    share = cells / cells.sum(axis=1, keepdims=True)
+    system = np.diag(cells.sum(axis=0)) - cells.T @ share
+    right = (outcome - cells * (outcome.sum(axis=1) / cells.sum(axis=1))[:, None]).sum(axis=0)
+    level = outcome.sum() / cells.sum()
+    return np.asarray(level + np.linalg.lstsq(system, right, rcond=1e-12)[0])
 
 
 class _Problem:
@@ -234,7 +249,7 @@ class _Settled:
     moved: float
 
 
-def _settle(problem: _Problem, state: Array, shrink: Shrink) -> _Settled:
+def _settle(problem: _Problem, state: Array, shrink: Shrink, settled: float) -> _Settled:
     """Rounds of both steps from `state` until the state stays."""
     count = len(problem.covariates)
     states: list[Array] = []
@@ -255,7 +270,7 @@ def _settle(problem: _Problem, state: Array, shrink: Shrink) -> _Settled:
         plain = problem.rows_given(found.periods, found.factors, keep, coefficients)
         change = plain - state
         moved = float(np.max(np.abs(change), initial=0.0)) / max(problem.size, 1e-300)
-        if moved <= SETTLED or rounds >= MOST_ROUNDS:
+        if moved <= settled or rounds >= MOST_ROUNDS:
             return _Settled(state, found, keep, objective, rounds, moved)
         states.append(state)
         changes.append(change)
@@ -288,6 +303,7 @@ def fold_errors(outcome: Array, observed: Mask, covariates: Array, shrink: Shrin
     second, ...; a cell without which its unit, or its period, would not be observed at all stays in.
     """
     errors = np.full(outcome.shape, np.nan)
+    beginning = beginning_of(completed(outcome, observed, covariates, shrink, None, ROUGHLY))
     order = np.cumsum(observed, axis=1) - 1
     number = order * blocks // np.maximum(observed.sum(axis=1), 1)[:, None]
     for block in range(blocks):
@@ -295,7 +311,7 @@ def fold_errors(outcome: Array, observed: Mask, covariates: Array, shrink: Shrin
         left = observed & ~out
         out &= left.any(axis=1)[:, None] & left.any(axis=0)
         if out.any():
-            found = completed(outcome, observed & ~out, covariates, shrink)
+            found = completed(outcome, observed & ~out, covariates, shrink, beginning, ROUGHLY)
             errors[out] = (outcome - found.fitted)[out]
     return errors
 

@@ -12,7 +12,7 @@ from evaluation.contracts import Fit
 from evaluation.errors import EstimationError, listed
 from evaluation.numerics import comparable, dropped_note, target_weights, without_always_treated
 from evaluation.panel import Array, Indices, Mask, Panel
-from evaluation.regression import covariate_stack
+from evaluation.regression import covariate_stack, two_way_regression
 from evaluation.result import Note
 
 
@@ -51,7 +51,13 @@ class Cells:
 
 
 def cells_of(
-    panel: Panel, covariates: tuple[str, ...], method: str, *, never_treated: bool = True, fewest: int = 1
+    panel: Panel,
+    covariates: tuple[str, ...],
+    method: str,
+    *,
+    never_treated: bool = True,
+    fewest: int = 1,
+    slopes: bool = False,
 ) -> Cells:
     """The cells an estimator may use.
 
@@ -62,6 +68,8 @@ def cells_of(
     ----------
     never_treated : bool
         The estimator learns about each period from never-treated units alone; else from all untreated cells.
+    slopes : bool
+        The covariates get slopes, so unit and period effects, and one another, must not explain them.
 
     Raises
     ------
@@ -108,7 +116,19 @@ def cells_of(
         raise EstimationError(
             f"{method}: no treated cell of the window is observed in a period in which an untreated unit is observed too"
         )
+    if slopes and len(layers):
+        _estimable(
+            outcome, layers, untreated & ~panel.treated[:, None] if never_treated else untreated, covariates, method
+        )
     return Cells(panel, columns, outcome, observed, untreated, layers, notes)
+
+
+def _estimable(outcome: Array, layers: Array, cells: Mask, names: tuple[str, ...], method: str) -> None:
+    """Refuse covariates that unit and period effects, or the others, explain."""
+    try:
+        two_way_regression(np.where(cells, outcome, np.nan), layers, names=names)
+    except EstimationError as refusal:
+        raise EstimationError(f"{method}: {refusal}") from refusal
 
 
 def _staggered(panel: Panel, method: str) -> None:
@@ -187,7 +207,8 @@ def fit_from_gaps(cells: Cells, gaps: Array, **further: Any) -> Fit:
     place = (event - first).ravel()
     # a time since the start at which the window holds cells is a mean of these alone
     inside = np.bincount(place, own.ravel(), count) > 0.0
-    weights = np.where(inside[event - first], own, np.where(known[rows], target.units[rows, None], 0.0))
+    persons = np.ones(own.shape) if panel.size is None else np.nan_to_num(panel.size[rows])
+    weights = np.where(inside[event - first], own, np.where(known[rows], persons, 0.0))
     total = np.bincount(place, weights.ravel(), count).astype(np.float64)
     summed = np.bincount(place, (weights * wide).ravel(), count)
     effects = np.where(total > 0.0, summed / np.where(total > 0.0, total, 1.0), np.nan)

@@ -15,8 +15,11 @@ FLAT = 1e-12
 HAIR = 1e-13
 """Added to the diagonal of systems that may have no unique solution; far below the digits that are read."""
 
-MANY_PATTERNS = 64
-"""More distinct patterns of missing cells than this are solved for unit by unit, all at once, instead of one by one."""
+FEW_PATTERNS = 4
+"""Up to so many distinct patterns of missing cells are solved for one by one; more, unit by unit, all at once."""
+
+LARGE = 500_000
+"""Not at once, though, where the systems of all units together would hold more numbers than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def smoothed(values: Array, seen: Mask, basis: Array) -> Array:
     values = np.where(seen, values, 0.0)
     right = values @ basis.T
     patterns, which = _patterns(seen)
-    if len(patterns) > MANY_PATTERNS:
+    if len(patterns) > FEW_PATTERNS and len(values) * len(basis) ** 2 <= LARGE:
         outer = (basis[:, None, :] * basis[None, :, :]).reshape(-1, basis.shape[1])
         grams = ((~seen).astype(np.float64) @ outer.T).reshape(-1, len(basis), len(basis))
         return np.asarray(np.linalg.solve(_less(grams), right[:, :, None])[:, :, 0] @ basis)

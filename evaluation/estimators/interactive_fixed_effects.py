@@ -10,7 +10,17 @@ import numpy as np
 from pydantic import Field
 
 from evaluation.common_effects import loadings_of
-from evaluation.completion import Beginning, Completion, completed, completions, fold_errors, hard, unsettled_note
+from evaluation.completion import (
+    ROUGHLY,
+    Beginning,
+    Completion,
+    beginning_of,
+    completed,
+    completions,
+    fold_errors,
+    hard,
+    unsettled_note,
+)
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError, listed
 from evaluation.gaps import Cells, cells_of, effects_of, fit_from_gaps, mean_gap
@@ -93,7 +103,7 @@ def fit(panel: Panel, options: Options) -> Fit:
     most, notes = _most(cells, options)
     before = cells.untreated[cells.panel.treated]
     ranks = sorted({*range(most + 1), options.rank} if isinstance(options.rank, int) else range(most + 1))
-    tried = list(_tried(cells, before, ranks, options))
+    tried = _tried(cells, before, ranks, options)
     chosen = _chosen(tried, options)
     if chosen.gaps is None:
         raise _collinear(chosen.rank)
@@ -121,7 +131,7 @@ def gaps(panel: Panel, options: Options) -> Array:
     )
     most, _ = _most(cells, options)
     ranks = [options.rank] if isinstance(options.rank, int) else list(range(most + 1))
-    tried = list(_tried(null, null.observed[null.panel.treated], ranks, options))
+    tried = _tried(null, null.observed[null.panel.treated], ranks, options)
     chosen = _chosen(tried, options)
     if chosen.gaps is None:
         raise _collinear(chosen.rank)
@@ -130,7 +140,7 @@ def gaps(panel: Panel, options: Options) -> Array:
 
 def _cells(panel: Panel, options: Options) -> Cells:
     fewest = (options.rank if isinstance(options.rank, int) else 0) + 2
-    return cells_of(panel, options.covariates, NAME, never_treated=not options.em, fewest=fewest)
+    return cells_of(panel, options.covariates, NAME, never_treated=not options.em, fewest=fewest, slopes=True)
 
 
 def _most(cells: Cells, options: Options) -> tuple[int, tuple[Note, ...]]:
@@ -141,7 +151,8 @@ def _most(cells: Cells, options: Options) -> tuple[int, tuple[Note, ...]]:
     """
     panel = cells.panel
     before = cells.untreated[panel.treated].sum(axis=1)
-    units = panel.n_units if options.em else int((~panel.treated).sum())
+    # where nobody is never treated, one unit at least must show that the factors are not its own
+    units = int((~panel.treated).sum()) or panel.n_units - 1
     shape = min(units, cells.columns.size) - 1
     most = max(0, min(int(before.min()) - 2, shape))
     if isinstance(options.rank, int) and options.rank > most:
@@ -160,29 +171,36 @@ def _most(cells: Cells, options: Options) -> tuple[int, tuple[Note, ...]]:
     return most, (note,)
 
 
-def _tried(cells: Cells, before: Mask, ranks: list[int], options: Options) -> Iterator[_Ranked]:
-    """Every number of factors in turn; `before` (treated, periods used) are the cells that loadings are learnt from."""
-    controls = ~cells.panel.treated
-    enough = int(controls.sum()) > max(ranks) + 1
+def _tried(cells: Cells, before: Mask, ranks: list[int], options: Options) -> list[_Ranked]:
+    """Every number of factors; `before` (treated, periods used) are the cells that loadings are learnt from."""
     if not options.em:
-        yield from _from_never_treated(cells, before, ranks)
-        return
-    others = (
-        list(_from_never_treated(cells, before, ranks)) if enough and cells.untreated[controls].any(0).all() else None
+        return list(_from_never_treated(cells, before, ranks))
+    controls = ~cells.panel.treated
+    enough = int(controls.sum()) > max(ranks) + 1 and bool(cells.untreated[controls].any(axis=0).all())
+    others = list(_from_never_treated(cells, before, ranks)) if enough else None
+    tried = list(_from_all(cells, ranks, others, options))
+    rank = _chosen(tried, options).rank
+    place = ranks.index(rank)
+    # least squares with missing cells may have several local minima: two starts, and the lower of the two
+    starts = [tried[place].found, *([others[place].found] if others is not None else [])]
+    found = min(
+        (
+            completed(cells.outcome, cells.untreated, cells.covariates, hard(rank), beginning_of(start))
+            for start in starts
+        ),
+        key=lambda each: each.objective,
     )
+    tried[place] = _Ranked(rank, (cells.outcome - found.fitted)[cells.panel.treated], found, tried[place].error)
+    return tried
+
+
+def _from_all(cells: Cells, ranks: list[int], others: list[_Ranked] | None, options: Options) -> Iterator[_Ranked]:
+    """The fit to all untreated cells for each rank, to the digits that are read, beginning from the one before."""
     beginning: Beginning | None = None
     for place, rank in enumerate(ranks):
-        found = completed(cells.outcome, cells.untreated, cells.covariates, hard(rank), beginning)
+        found = completed(cells.outcome, cells.untreated, cells.covariates, hard(rank), beginning, ROUGHLY)
         error = None
         if others is not None:
-            # least squares with missing cells may have several local minima: a second start, and the lower of the two
-            second = others[place].found
-            start = Beginning(
-                second.decomposition.periods, second.decomposition.factors, second.keep, second.coefficients
-            )
-            other = completed(cells.outcome, cells.untreated, cells.covariates, hard(rank), start)
-            if other.objective < found.objective * (1.0 - 1e-9):
-                found = other
             error = others[place].error
         elif options.rank == "cv":
             error = _mean(
@@ -190,7 +208,7 @@ def _tried(cells: Cells, before: Mask, ranks: list[int], options: Options) -> It
             )
         yield _Ranked(rank, (cells.outcome - found.fitted)[cells.panel.treated], found, error)
         one_more = np.where(np.arange(found.decomposition.values.size) <= rank, 1.0, 0.0)
-        beginning = Beginning(found.decomposition.periods, found.decomposition.factors, one_more, found.coefficients)
+        beginning = beginning_of(found, one_more)
 
 
 def _from_never_treated(cells: Cells, before: Mask, ranks: list[int]) -> Iterator[_Ranked]:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from evaluation.completion import Beginning, Completion, completed, completions, fold_errors, soft, unsettled_note
+from evaluation.completion import Completion, beginning_of, completed, completions, fold_errors, soft, unsettled_note
 from evaluation.contracts import Fit, Method
 from evaluation.gaps import Cells, cells_of, fit_from_gaps, mean_gap
 from evaluation.low_rank import left_out_errors, smoother
@@ -53,7 +53,7 @@ class Options:
 class _Tried:
     penalty: float
     threshold: float
-    rank: int
+    rank: int | None
     error: float | None
     found: Completion | None
 
@@ -89,13 +89,13 @@ def fit(panel: Panel, options: Options) -> Fit:
     Athey, Bayati, Doudchenko, Imbens & Khosravi (2021), Journal of the American Statistical Association 116(536), eq. (4.4);
     the solution: Mazumder, Hastie & Tibshirani (2010), Journal of Machine Learning Research 11, Algorithm 1.
     """
-    cells = cells_of(panel, options.covariates, NAME, never_treated=False, fewest=2)
+    cells = cells_of(panel, options.covariates, NAME, never_treated=False, fewest=2, slopes=True)
     treated = cells.panel.treated
     tried = _tried(cells, cells.untreated[treated], cells.untreated, options)
     chosen = _chosen(tried)
-    found = completed(
-        cells.outcome, cells.untreated, cells.covariates, soft(chosen.threshold), _beginning(chosen, cells.untreated)
-    )
+    # from the never-treated units' factors the completion has not far to go
+    beginning = None if chosen.found is None else beginning_of(chosen.found)
+    found = completed(cells.outcome, cells.untreated, cells.covariates, soft(chosen.threshold), beginning)
     values = found.decomposition.values
     details: dict[str, Value] = {
         "penalty": chosen.penalty,
@@ -118,7 +118,7 @@ def fit(panel: Panel, options: Options) -> Fit:
 
 def gaps(panel: Panel, options: Options) -> Array:
     """(periods,) residuals of the treated when all cells are fitted, the null imposed everywhere."""
-    cells = cells_of(panel, options.covariates, NAME, never_treated=False, fewest=2)
+    cells = cells_of(panel, options.covariates, NAME, never_treated=False, fewest=2, slopes=True)
     treated = cells.panel.treated
     chosen = _chosen(_tried(cells, cells.observed[treated], cells.observed, options))
     found = completed(cells.outcome, cells.observed, cells.covariates, soft(chosen.threshold))
@@ -135,20 +135,19 @@ def _tried(cells: Cells, before: Mask, untreated: Mask, options: Options) -> lis
     more = np.sqrt(cells.panel.n_units / max(1, int(controls.sum()))) if alone else 1.0
     if options.penalty != "cv":
         if not alone:
-            return [_Tried(options.penalty, options.penalty * size, 0, None, None)]
+            return [_Tried(options.penalty, options.penalty * size, None, None, None)]
         thresholds = np.array([options.penalty * size / more])
     else:
         thresholds = _grid(cells, controls if alone else np.ones(len(controls), dtype=np.bool_), untreated)
-    if not alone:
-        return [
-            _Tried(
-                threshold / size, threshold, 0,
-                _mean(fold_errors(cells.outcome, untreated, cells.covariates, soft(threshold), treated, BLOCKS)), None,
-            )
-            for threshold in thresholds.tolist()
-        ]  # fmt: skip
-    covariates = cells.covariates[:, controls]
     found: list[_Tried] = []
+    if not alone:
+        for threshold in thresholds.tolist():
+            errors = fold_errors(cells.outcome, untreated, cells.covariates, soft(threshold), treated, BLOCKS)
+            found.append(_Tried(threshold / size, threshold, None, _mean(errors), None))
+            if _past_the_lowest([one.error for one in found]):
+                break
+        return found
+    covariates = cells.covariates[:, controls]
     seen = untreated[controls]
     for threshold, each in zip(
         thresholds.tolist(),
@@ -194,14 +193,6 @@ def _chosen(tried: list[_Tried]) -> _Tried:
             best = each
         lowest = each.error if lowest is None else min(lowest, each.error)
     return best
-
-
-def _beginning(chosen: _Tried, untreated: Mask) -> Beginning | None:
-    """From the never-treated units' factors the completion has not far to go."""
-    if chosen.found is None:
-        return None
-    last = chosen.found.decomposition
-    return Beginning(last.periods, last.factors, chosen.found.keep, chosen.found.coefficients)
 
 
 def _mean(errors: Array) -> float | None:
