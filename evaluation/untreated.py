@@ -10,8 +10,9 @@ from evaluation.contracts import Fit
 from evaluation.errors import EstimationError, did_you_mean, listed
 from evaluation.numerics import target_weights
 from evaluation.panel import Array, Indices, Mask, Panel
-from evaluation.regression import UnitEffects, by_cluster, cell_weights, inverse_gram
+from evaluation.regression import by_cluster, cell_weights, inverse_gram
 from evaluation.result import Note, Value, number
+from evaluation.swept import Sweep, sweep
 
 NOT_IDENTIFIED = 1e-8
 """A treated cell whose period effect has a part above this (of its own weight) that no untreated cell tells is not imputed."""
@@ -47,7 +48,7 @@ class Cohort:
     """The units that start together, and their gaps.
 
     With W the weights w of the averages, `sums` holds (periods,) Σ w, Σ w·gap, Σ w² and Σ w²·gap over the units; `periods`
-    (periods, periods) and `slopes` (periods, covariates) what a cell's gap takes from the period effects and the slopes: row t
+    (periods, terms · periods) and `slopes` (periods, covariates) what a cell's gap takes from the period effects and the slopes: row t
     is Σ_i w_it (z_it − z's own mean, or line, over the untreated cells of unit i).
     """
 
@@ -65,12 +66,13 @@ class Imputed:
     """The regression on untreated cells and the gaps of the treated units to it.
 
     `scores` (units, periods) are weight × residual of the untreated cells, `slope_scores` (units, covariates) their products
-    with the covariates; `period_inverse` and `slope_inverse` the inverses of the two systems of normal equations.
+    with the covariates; `basis` is that of `Sweep`, `period_inverse` and `slope_inverse` invert the two systems of normal equations.
     """
 
     cohorts: tuple[Cohort, ...]
     scores: Array
     slope_scores: Array
+    basis: Array
     period_inverse: Array
     slope_inverse: Array
     coefficients: dict[str, Value]
@@ -86,30 +88,20 @@ def untreated_cells(panel: Panel, anticipation: int) -> Mask:
     )
 
 
-def covariate_layers(
-    panel: Panel, names: tuple[str, ...], untreated: Mask, trends: bool, method: str
-) -> tuple[Array, tuple[str, ...]]:
-    """(covariates, units, periods) and their names; a constant one becomes a layer for each period but the first (two).
+def covariates_of(panel: Panel, names: tuple[str, ...], method: str) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The covariates that vary over time, (units, periods), and those that are constant, (units,), by name.
 
-    Unit effects hold a constant covariate itself constant, so its layers leave the first period out, and with unit trends
-    the second one too; periods without untreated cells tell nothing and have none.
+    Raises
+    ------
+    EstimationError
+        No covariate of that name.
     """
-    layers: list[Array] = []
-    labels: list[str] = []
     for name in names:
         if name not in panel.covariates:
             raise EstimationError(f"{method}: no covariate '{name}' in the panel{did_you_mean(name, panel.covariates)}")
-        values = panel.covariates[name]
-        if values.ndim == 2:
-            layers.append(values)
-            labels.append(name)
-            continue
-        for column in np.flatnonzero(untreated.any(axis=0))[2 if trends else 1 :]:
-            layer = np.where(np.isfinite(values), 0.0, np.nan)[:, None].repeat(panel.n_periods, axis=1)
-            layer[:, column] = values
-            layers.append(layer)
-            labels.append(f"{name} × {panel.periods[column].label}")
-    return np.array(layers).reshape(len(layers), *panel.outcome.shape), tuple(labels)
+    found = {name: panel.covariates[name] for name in names}
+    moving = {name: values for name, values in found.items() if values.ndim == 2}
+    return moving, {name: values for name, values in found.items() if values.ndim == 1}
 
 
 def impute(panel: Panel, model: Model, method: str) -> Imputed:
@@ -133,39 +125,46 @@ def impute(panel: Panel, model: Model, method: str) -> Imputed:
     known = np.isfinite(panel.outcome)
     if weights is not None:
         known &= weights > 0.0
-    layers, names = covariate_layers(panel, model.covariates, clean & known, model.trends, method)
-    for layer in layers:
-        known &= np.isfinite(layer)
+    moving, constant = covariates_of(panel, model.covariates, method)
+    for values in (*moving.values(), *constant.values()):
+        known &= np.isfinite(values if values.ndim == 2 else values[:, None])
     used = clean & known
     fewest = 2 if model.trends else 1
     enough = used.sum(axis=1) >= fewest
     if not enough[panel.treated].any():
         what = "is observed untreated" if fewest == 1 else "is observed untreated twice, as a trend needs"
         raise EstimationError(f"{method}: no treated unit {what}, so there is nothing to impute from")
-    effects = UnitEffects(used, trends=model.trends, weights=weights)
-    gaps = _gaps(np.where(known, panel.outcome, 0.0), effects)
-    others = np.array([_gaps(np.where(known, layer, 0.0), effects) for layer in layers]).reshape(layers.shape)
+    swept = sweep(used, np.array([*constant.values()]).reshape(-1, panel.n_units), trends=model.trends, weights=weights)
+    effects = swept.effects
+    outcome = np.where(known, panel.outcome, 0.0)
+    gaps = swept.gaps(outcome)
+    others = np.empty((len(moving), *gaps.shape))
+    raw = np.empty(len(moving))
+    for place, values in enumerate(moving.values()):
+        layer = np.where(known, values, 0.0)
+        others[place], raw[place] = swept.gaps(layer), np.einsum("it,it,it->", effects.cells, layer, layer)
     slopes, inverse = np.empty(0), np.empty((0, 0))
-    if len(layers):
-        weighted = (others * effects.cells).reshape(len(layers), -1)
-        raw = np.array([np.einsum("it,it,it->", effects.cells, each, each) for each in np.nan_to_num(layers)])
+    if moving:
+        weighted = (others * effects.cells).reshape(len(moving), -1)
         try:
-            inverse = inverse_gram(weighted @ others.reshape(len(layers), -1).T, raw, names)
+            inverse = inverse_gram(weighted @ others.reshape(len(moving), -1).T, raw, tuple(moving))
         except EstimationError as refusal:
             raise EstimationError(f"{method}: {refusal}") from refusal
         slopes = inverse @ (weighted @ gaps.ravel())
-        gaps -= np.tensordot(slopes, others, axes=1)
+        for slope, other in zip(slopes, others, strict=True):
+            gaps -= slope * other
     scores = gaps * effects.cells
     base = np.ones(panel.outcome.shape) if (size := _sizes(panel, weights)) is None else np.nan_to_num(size)
     base = np.where(known & enough[:, None], base, 0.0)
-    cohorts, lost = _cohorts(panel, base, gaps, others, effects)
+    cohorts, lost = _cohorts(panel, base, gaps, others, swept)
     return Imputed(
         cohorts=cohorts,
         scores=scores,
         slope_scores=np.einsum("it,kit->ik", scores, others),
-        period_inverse=effects.inverse,
+        basis=swept.basis,
+        period_inverse=swept.inverse,
         slope_inverse=inverse,
-        coefficients={name: float(value) for name, value in zip(names, slopes, strict=True)},
+        coefficients={name: float(value) for name, value in zip(moving, slopes, strict=True)},
         anticipation=model.anticipation,
         notes=(*_dropped(panel, panel.treated & ~enough, model), *_not_imputed(panel, lost)),
     )
@@ -176,39 +175,15 @@ def _sizes(panel: Panel, weights: Array | None) -> Array | None:
     return weights if panel.size is None else panel.size
 
 
-def _gaps(layer: Array, effects: UnitEffects) -> Array:
-    """(units, periods) a layer less its period effects and each unit's own mean (line), all fitted on the untreated cells."""
-    within = effects.within(layer, np.empty_like(layer))
-    gaps = layer - effects.inverse @ np.einsum("it,it->t", effects.cells, within)
-    gaps -= (np.einsum("it,it->i", effects.cells, gaps) * effects.total)[:, None]
-    if effects.slope is not None:
-        line = _lines(effects)
-        gaps -= line * (np.einsum("it,it,it->i", effects.cells, line, gaps) * effects.slope)[:, None]
-    return np.asarray(gaps)
-
-
-def _lines(effects: UnitEffects) -> Array:
-    """(units, periods) the distance of each period from the mean of the unit's untreated periods."""
-    times = np.arange(effects.cells.shape[1], dtype=np.float64)
-    return np.asarray(times - ((effects.cells @ times) * effects.total)[:, None])
-
-
-def _cohorts(
-    panel: Panel, base: Array, gaps: Array, others: Array, effects: UnitEffects
-) -> tuple[tuple[Cohort, ...], Mask]:
-    """What is needed of each cohort, and the (units, periods) target cells whose period effect no untreated cell tells."""
-    free = _unidentified(effects)
+def _cohorts(panel: Panel, base: Array, gaps: Array, others: Array, swept: Sweep) -> tuple[tuple[Cohort, ...], Mask]:
+    """What is needed of each cohort, and the (periods,) in which some cohort's period effect no untreated cell tells."""
+    free = swept.unidentified()
     lost = np.zeros(panel.n_periods, dtype=np.bool_)
     cohorts = []
     for start in panel.starts:
         rows = np.flatnonzero(panel.start == start)
-        weights, cells = base[rows], effects.cells[rows]
-        periods = -weights.T @ (cells * effects.total[rows, None])
-        if effects.slope is not None:
-            line = _lines(effects)[rows]
-            periods -= (weights * line).T @ (cells * line * effects.slope[rows, None])
-        totals = weights.sum(axis=0)
-        periods[np.diag_indices_from(periods)] += totals
+        weights = base[rows]
+        periods, totals = swept.taken(rows, weights), weights.sum(axis=0)
         if free.size:
             untold = (np.abs(periods @ free) > NOT_IDENTIFIED * np.maximum(totals, 1e-300)[:, None]).any(axis=1)
             lost |= untold & (totals > 0)
@@ -220,23 +195,6 @@ def _cohorts(
         slopes = np.einsum("it,kit->tk", weights, others[:, rows])
         cohorts.append(Cohort(start, rows, weights, own, sums, periods, slopes))
     return tuple(cohorts), lost
-
-
-def _unidentified(effects: UnitEffects) -> Array:
-    """(periods, directions) what the untreated cells leave open of the period effects, a shift (and a trend) common to all aside.
-
-    Empty where everybody's cells hang together, as they nearly always do.
-    """
-    told = effects.cells.any(axis=0)
-    expected = int(told.sum()) - (1 if effects.slope is None else 2)
-    silent = np.eye(told.size)[:, ~told]
-    rank = float(np.einsum("st,st->", effects.system, effects.inverse))
-    if rank > expected - 0.5:
-        return silent
-    values, vectors = np.linalg.eigh(effects.system[np.ix_(told, told)])
-    spread_out = np.zeros((told.size, int(told.sum())))
-    spread_out[told] = vectors
-    return np.column_stack([silent, spread_out[:, values <= 1e-10 * values[-1]]])
 
 
 def _dropped(panel: Panel, never: Mask, model: Model) -> tuple[Note, ...]:
@@ -306,7 +264,10 @@ def averages(imputed: Imputed, members: Array, *, by_cell: bool) -> Averages:
     estimates = np.einsum("agt,gt->a", shares, sums[:, 1])
     periods = np.einsum("agt,gts->as", shares, np.array([cohort.periods for cohort in imputed.cohorts]))
     slopes = np.einsum("agt,gtk->ak", shares, np.array([cohort.slopes for cohort in imputed.cohorts]))
-    influence = -(periods @ imputed.period_inverse) @ imputed.scores.T
+    taken = (periods @ imputed.period_inverse).reshape(len(members), len(imputed.basis), -1)
+    influence = np.zeros((len(members), len(imputed.scores)))
+    for place, values in enumerate(imputed.basis):
+        influence -= (taken[:, place] @ imputed.scores.T) * values
     if slopes.size:
         influence -= (slopes @ imputed.slope_inverse) @ imputed.slope_scores.T
     for place, cohort in enumerate(imputed.cohorts):

@@ -11,12 +11,12 @@ from pydantic import Field
 
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.panel import Array, Panel
+from evaluation.panel import Array, Mask, Panel
 from evaluation.regression import by_cluster, cell_weights, two_way_regression
 from evaluation.result import Value, number
 from evaluation.untreated import (
     Model,
-    covariate_layers,
+    covariates_of,
     fit_of_averages,
     impute,
     null_gaps,
@@ -98,7 +98,7 @@ def _with_leads(panel: Panel, options: Options, found: Fit) -> Fit:
     estimated = leads if earlier else leads[leads != last]
     if estimated.size == 0:
         raise EstimationError("imputation: `pretrends` needs a period before the last one to compare with")
-    layers, names = covariate_layers(panel, options.covariates, np.isfinite(outcome), options.unit_trends, "imputation")
+    layers, names = _layers(panel, options, np.isfinite(outcome))
     dummies = ((event[None] == estimated[:, None, None]) & panel.treated[None, :, None]).astype(np.float64)
     try:
         regression = two_way_regression(
@@ -139,6 +139,23 @@ def _with_leads(panel: Panel, options: Options, found: Fit) -> Fit:
         path_influence=lines,
         details={**found.details, "pretrends": rows},
     )
+
+
+def _layers(panel: Panel, options: Options, untreated: Mask) -> tuple[Array, tuple[str, ...]]:
+    """(covariates, units, periods) and their names; a constant one becomes a layer for each period but the first (two).
+
+    Unit effects hold a constant covariate itself constant, so its layers leave the first period out, and with unit trends
+    the second one too; periods without untreated cells tell nothing and have none.
+    """
+    moving, constant = covariates_of(panel, options.covariates, "imputation")
+    layers, labels = [*moving.values()], [*moving]
+    for name, values in constant.items():
+        for column in np.flatnonzero(untreated.any(axis=0))[2 if options.unit_trends else 1 :]:
+            layer = np.where(np.isfinite(values), 0.0, np.nan)[:, None].repeat(panel.n_periods, axis=1)
+            layer[:, column] = values
+            layers.append(layer)
+            labels.append(f"{name} × {panel.periods[column].label}")
+    return np.array(layers).reshape(len(layers), *panel.outcome.shape), tuple(labels)
 
 
 def gaps(panel: Panel, options: Options) -> Array:

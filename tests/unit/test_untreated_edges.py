@@ -166,3 +166,22 @@ def test_intervals_of_many_units_cover():
             ours = evaluation.estimate(raised, method, inference="cluster")
             inside[method] += ours.lower <= truth <= ours.upper
     assert min(inside.values()) >= 400 * 0.915
+
+
+@pytest.mark.parametrize("method", BOTH)
+def test_constant_covariates_may_be_missing_the_same_or_all_alike(method):
+    """A unit whose covariate is not known is left out; a copy of a covariate, or one that never differs, adds nothing."""
+    rng = np.random.default_rng(8)
+    z = rng.normal(40, 9, 20)
+    panel = make_panel(
+        factor_outcome(8, 20), {0: 7, 1: 8, 2: 8}, covariates={"z": z, "twice": 2 * z + 1, "same": np.full(20, 3.0)}
+    )
+    alone = fit(method, panel, covariates=("z",))
+    again = fit(method, panel, covariates=("z", "twice", "same"))
+    assert again.att == pytest.approx(alone.att, abs=1e-8)
+    np.testing.assert_allclose(again.influence, alone.influence, atol=1e-8)
+    z = np.where(np.arange(20) == 12, np.nan, z)
+    missing = fit(method, dataclasses.replace(panel, covariates={"z": z}), covariates=("z",))
+    without = fit(method, panel.keep_units([row for row in range(20) if row != 12]), covariates=("z",))
+    assert missing.att == pytest.approx(without.att, abs=1e-10)
+    assert missing.influence[12] == 0
