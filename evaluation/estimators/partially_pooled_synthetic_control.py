@@ -33,8 +33,9 @@ ENOUGH = 1e-6
 
 MOST_STEPS = 60
 
-MOST_POOLING = 0.9999
-"""More pooling than this is taken as this: of all weights that balance the mean, those that fit the units best are meant."""
+MOST_POOLING = 0.99
+"""More pooling than this is taken as this: of all weights that balance the mean, those that fit the units best are meant, and
+the closer to 1, the less rounding leaves of what tells them apart."""
 
 MOST_UNITS = 200
 """Effects of single units are listed in the details up to this many treated units."""
@@ -47,8 +48,8 @@ class Options:
     pooling: Annotated[
         float | Literal["heuristic"],
         Field(
-            description="from 0 (a separate synthetic control for each treated unit) to 1 (only their mean is balanced); "
-            "`heuristic`: the mean gap of separate ones relative to their typical gap"
+            description="from 0 (a separate synthetic control for each treated unit) to 1 (only their mean is balanced; "
+            "above 0.99 taken as 0.99); `heuristic`: the mean gap of separate ones relative to their typical gap"
         ),
     ] = "heuristic"
     fixed_effects: Annotated[
