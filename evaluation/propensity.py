@@ -9,6 +9,7 @@ from scipy.special import expit
 
 from evaluation.errors import EstimationError, did_you_mean
 from evaluation.panel import Array, Mask, Panel
+from evaluation.result import Note
 
 TRIM = 0.995
 """A control with a propensity score this high gets no weight: hardly anybody like it was untreated."""
@@ -208,6 +209,14 @@ def _odds(score: Array, treated: Mask, weights: Array, inverse: Array) -> Odds:
     if not odds.any():
         raise EstimationError(APART)
     return Odds(odds, weights * (treated - score), inverse, int((~treated & ~kept).sum()))
+
+
+def trimmed_note(count: int) -> tuple[Note, ...]:
+    """The note that says how many controls got no weight."""
+    if not count:
+        return ()
+    text = f"{count} controls look so much like the treated, and so few others do, that they got no weight."
+    return (Note("controls_trimmed", text, {"count": count}),)
 
 
 # ---------------------------------------------------------------------- what the outcome would have been

@@ -22,7 +22,7 @@ from evaluation.group_time import (
 )
 from evaluation.numerics import Target, target_weights, without_always_treated
 from evaluation.panel import Array, Indices, Mask, Panel
-from evaluation.propensity import at_period, covariate_values, design_matrix, weight_values
+from evaluation.propensity import at_period, covariate_values, design_matrix, trimmed_note, weight_values
 from evaluation.result import Note
 from evaluation.two_period import Effects, Kind, cross_section_effects, mean_difference, panel_effects
 
@@ -260,7 +260,8 @@ def _work(panel: Panel, options: Options) -> _Work:
 def _group_times(work: _Work, groups: tuple[int, ...]) -> tuple[GroupTimes, tuple[Note, ...]]:
     """All effects by group and period that can be estimated.
 
-    A group none of whose effects can be is left out with its comparisons before the start.
+    A group none of whose effects can be is left out with its comparisons before the start. Covariates that rule out an effect of
+    the window are an error, not a gap: the average would be over others than it says.
     """
     panel, options = work.panel, work.options
     cells = _cells(groups, panel.n_periods, options)
@@ -271,13 +272,19 @@ def _group_times(work: _Work, groups: tuple[int, ...]) -> tuple[GroupTimes, tupl
     members = {start: np.flatnonzero(panel.start == start) for start in groups}
     rows = [members[start] for start in group.tolist()]
     weights: list[Array | None] = [None] * len(cells)
+    first, final = (0, panel.n_periods - 1) if panel.window is None else panel.window
+    after = time >= group
+    target = after & (time >= first) & (time <= final)
     trimmed = 0
     problems: dict[str, list[str]] = {}
+    failed = np.zeros(len(cells), dtype=np.bool_)
     for batch in _batches(work, cells):
         try:
             found = (_cross_sections if options.unbalanced == "cross_sections" else _pairs)(work, cells[batch])
         except EstimationError as error:
-            problems.setdefault(str(error), []).append(panel.periods[int(group[batch[0]])].label)
+            failed[batch] = True
+            if target[batch].any():
+                problems.setdefault(str(error), []).append(panel.periods[int(group[batch[0]])].label)
             continue
         if found is None:
             continue
@@ -296,10 +303,7 @@ def _group_times(work: _Work, groups: tuple[int, ...]) -> tuple[GroupTimes, tupl
         )
     if work.weights is not None or work.persons is not None:
         weights = [work.cell_weights(each, when) for each, when in zip(rows, time.tolist(), strict=True)]
-    after = time >= group
     with_effect = np.isin(group, group[known & after])
-    first, final = (0, panel.n_periods - 1) if panel.window is None else panel.window
-    target = after & (time >= first) & (time <= final)
     keep = known & with_effect
     if not (keep & target).any():
         raise EstimationError(
@@ -307,7 +311,8 @@ def _group_times(work: _Work, groups: tuple[int, ...]) -> tuple[GroupTimes, tupl
         )
     everything = GroupTimes(group, time, effects, influence, tuple(rows), tuple(weights), target, time == base)
     found_times = everything.only(keep)
-    return found_times, _remarks(work, everything, target & ~keep, found_times, trimmed)
+    lost = (target | (failed & with_effect)) & ~keep
+    return found_times, _remarks(work, everything, lost, found_times, trimmed)
 
 
 def _batches(work: _Work, cells: Indices) -> Iterator[Indices]:
@@ -413,7 +418,7 @@ def _remarks(work: _Work, everything: GroupTimes, lost: Mask, found: GroupTimes,
         notes.append(
             Note(
                 "effects_not_estimated",
-                f"{len(names)} effects (start/period) have nobody to be compared with and are left out: {listed(names)}.",
+                f"{len(names)} effects (start/period) could not be estimated and are left out: {listed(names)}.",
                 {"count": len(names), "cells": listed(names)},
             )
         )
@@ -431,15 +436,7 @@ def _remarks(work: _Work, everything: GroupTimes, lost: Mask, found: GroupTimes,
                     {"count": len(names), "units": listed(names)},
                 )
             )
-    if trimmed:
-        notes.append(
-            Note(
-                "controls_trimmed",
-                f"{trimmed} controls look so much like the treated, and so few others do, that they got no weight.",
-                {"count": trimmed},
-            )
-        )
-    return tuple(notes)
+    return (*notes, *trimmed_note(trimmed))
 
 
 METHOD = Method(

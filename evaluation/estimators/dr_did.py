@@ -20,11 +20,13 @@ from evaluation.numerics import (
     without_always_treated,
 )
 from evaluation.panel import Array, Mask, Panel
-from evaluation.propensity import covariate_values, design_matrix, least_squares, weight_values
+from evaluation.propensity import covariate_values, design_matrix, least_squares, trimmed_note, weight_values
 from evaluation.result import Note
 from evaluation.two_period import Effects, cross_section_effects, panel_effects
 
 NAME = "dr_did"
+
+SEVERAL = " (`callaway_santanna` makes such comparisons for each start and period)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _with_dropped(found: Fit, panel: Panel, notes: tuple[Note, ...]) -> Fit:
 
 
 def _panel(panel: Panel, options: Options) -> Fit:
-    start = common_start(panel, NAME)
+    start = common_start(panel, NAME, SEVERAL)
     known, values = _before(panel, options.covariates, start)
     blank = panel if known.all() else panel.with_outcome(np.where(known[:, None], panel.outcome, np.nan))
     kept, dropped = complete_units(blank, NAME)
@@ -152,7 +154,7 @@ def _panel(panel: Panel, options: Options) -> Fit:
         small_sample=False,
         variance=variance,
         n_obs=kept.n_units * kept.n_periods,
-        notes=(*dropped_note(dropped), *_trimmed(found)),
+        notes=(*dropped_note(dropped), *trimmed_note(found.trimmed)),
     )
 
 
@@ -193,23 +195,11 @@ def _by_observation(change: Array, before: Array, treated: Mask, design: Array, 
     return np.asarray(2.0 * (level * scale**2) @ level.T + 0.5 * (moved * scale**2) @ moved.T)
 
 
-def _trimmed(found: Effects) -> tuple[Note, ...]:
-    if not found.trimmed:
-        return ()
-    return (
-        Note(
-            "controls_trimmed",
-            f"{found.trimmed} controls look so much like the treated, and so few others do, that they got no weight.",
-            {"count": found.trimmed},
-        ),
-    )
-
-
 # ---------------------------------------------------------------------- different units before and after
 
 
 def _repeated(panel: Panel, options: Options) -> Fit:
-    start = common_start(panel, NAME)
+    start = common_start(panel, NAME, SEVERAL)
     seen: Mask = np.array(np.isfinite(panel.outcome))
     columns = covariate_values(panel, options.covariates, NAME)
     for each in columns:
@@ -266,7 +256,7 @@ def _repeated(panel: Panel, options: Options) -> Fit:
         path_influence=np.vstack([each for _, each in path]),
         small_sample=False,
         n_obs=units.size,
-        notes=_trimmed(found),
+        notes=trimmed_note(found.trimmed),
     )
 
 

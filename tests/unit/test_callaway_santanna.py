@@ -280,3 +280,17 @@ def test_cross_sections_of_a_complete_panel_have_its_effect():
     ):
         assert fit(panel, name, **options).att == pytest.approx(fit(panel, name).att, abs=1e-12)
         np.testing.assert_allclose(fit(panel, name, **options).influence, fit(panel, name).influence, atol=1e-12)
+
+
+def test_a_gap_before_the_start_is_left_out_by_name_and_one_after_is_refused():
+    """In 2002 only one control is seen: a regression on a covariate has nothing to go by there."""
+    panel = _one_start()
+    holed = panel.outcome.copy()
+    holed[16:, 1] = np.nan
+    found = fit(panel.with_outcome(holed), covariates=("x",))
+    note = found.notes[codes(found).index("effects_not_estimated")]
+    assert note.facts["cells"] == "2006/2002 and 2006/2003"
+    assert found.att == pytest.approx(fit(panel, covariates=("x",)).att, abs=1e-12)
+    holed[16:, 6] = np.nan
+    with pytest.raises(EstimationError, match="start 2006: "):
+        fit(panel.with_outcome(holed), covariates=("x",))
