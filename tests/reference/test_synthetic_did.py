@@ -75,3 +75,17 @@ def test_spread_of_all_placebos_equals_the_enumerated_one():
 
 def test_effect_as_published():
     assert round(fit().att, 1) == golden.value("synthdid/prop99/published")["sdid"]["estimate"]
+
+
+def test_several_starts_equal_another_package_with_the_papers_stopping_rule():
+    """synthdid-py 0.1.0, staggered_synthdid_estimate(state, year, l_homicide, law in force) on castle.csv: effect by start."""
+    theirs = {
+        "2005": 0.08703937656, "2006": 0.08555899351, "2007": 0.12965481629, "2008": 0.10607167828, "2009": 0.26589889126
+    }  # fmt: skip
+    found = METHOD.fit(golden.castle(), METHOD.options(stopping="paper"))
+    golden.assert_close(found.att, 0.09817132368599964, 1e-9)
+    assert [row["start"] for row in found.details["cohorts"]] == list(theirs)
+    for row in found.details["cohorts"]:
+        golden.assert_close(row["effect"], theirs[row["start"]], 1e-9)
+    # stopping early moves the effect by less than a thousandth of its size here
+    golden.assert_close(METHOD.fit(golden.castle(), METHOD.options()).att, found.att, 1e-4)
