@@ -126,7 +126,7 @@ def two_way(scores: Scores) -> TwoWay:
 
     References
     ----------
-    Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29(2), eq. (2.9).
+    Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29(2), section 2.
     """
     cells = scores.scores
     periods = cells.sum(axis=0)
@@ -149,7 +149,7 @@ def driscoll_kraay(scores: Scores, lag: int) -> float:
 
     References
     ----------
-    Driscoll & Kraay (1998), Review of Economics and Statistics 80(4), eq. (7), with the weights of Newey & West (1987).
+    Driscoll & Kraay (1998), Review of Economics and Statistics 80(4), with the weights of Newey & West (1987).
     """
     return _bartlett(scores.scores.sum(axis=0)[None, :], lag)
 
@@ -159,7 +159,7 @@ def newey_west(scores: Scores, lag: int) -> float:
 
     References
     ----------
-    Newey & West (1987), Econometrica 55(3), eq. (5), by unit.
+    Newey & West (1987), Econometrica 55(3), by unit.
     """
     return _bartlett(scores.scores, lag)
 
@@ -225,8 +225,8 @@ def bias_reduced(scores: Scores, leverage: Leverage) -> tuple[float, float]:
 
     References
     ----------
-    Bell & McCaffrey (2002), Survey Methodology 28(2), section 4; Pustejovsky & Tipton (2018), Journal of Business & Economic
-    Statistics 36(4), sections 2-3 and theorem 1 (effects may be swept out first).
+    Bell & McCaffrey (2002), Survey Methodology 28(2); Pustejovsky & Tipton (2018), Journal of Business & Economic Statistics
+    36(4), with the leverage of all effects, swept out or not.
     """
     alpha, residuals = _along(scores, leverage)
     squares = scores.within_clusters((scores.cells * scores.alpha**2).sum(axis=1))
@@ -251,7 +251,7 @@ def without_each_cluster(scores: Scores, leverage: Leverage) -> Array:
 
     References
     ----------
-    MacKinnon, Nielsen & Webb (2023), Journal of Applied Econometrics 38(5), section 2.
+    MacKinnon, Nielsen & Webb (2023), Journal of Applied Econometrics 38(5).
     """
     alpha, residuals = _along(scores, leverage)
     free = leverage.values < 1.0 - SINGULAR

@@ -28,7 +28,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
     References
     ----------
-    Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29(2), eqs. (2.9), (2.13).
+    Cameron, Gelbach & Miller (2011), Journal of Business & Economic Statistics 29(2), section 2.
     """
     fit, headline, path = scores_of(pipeline, panel, "two_way_cluster")
     found = from_variances(fit, headline, path, level, _variance)

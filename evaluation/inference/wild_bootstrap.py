@@ -113,8 +113,8 @@ def bootstrap(scores: Scores, weights: Weights, exhaustive: bool) -> Bootstrap:
 
     References
     ----------
-    Cameron, Gelbach & Miller (2008), Review of Economics and Statistics 90(3), section III; Roodman, Nielsen, MacKinnon & Webb
-    (2019), Stata Journal 19(1), eqs. (51)-(62).
+    Cameron, Gelbach & Miller (2008), Review of Economics and Statistics 90(3); from sums by cluster: Roodman, Nielsen, MacKinnon
+    & Webb (2019), Stata Journal 19(1).
     """
     alpha, cells = scores.alpha, scores.cells
     length = float(np.einsum("it,it,it->", cells, alpha, alpha))
@@ -144,7 +144,7 @@ def cluster_weights(n_clusters: int, rng: Rng) -> tuple[Weights, bool]:
     References
     ----------
     Webb (2023), Canadian Journal of Economics 56(3), for the six points; MacKinnon, Nielsen & Webb (2023), Journal of
-    Econometrics 232(2), section 7, for signs (Rademacher's weights) otherwise.
+    Econometrics 232(2), for signs (Rademacher's weights) otherwise.
     """
     if n_clusters < SIGNS_TOO_FEW:
         points = np.sqrt([0.5, 1.0, 1.5])
@@ -181,8 +181,8 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
     References
     ----------
-    Cameron, Gelbach & Miller (2008), Review of Economics and Statistics 90(3), section III (wild cluster bootstrap-t, null
-    imposed); the interval by inversion: Roodman, Nielsen, MacKinnon & Webb (2019), Stata Journal 19(1), section 3.5.
+    Cameron, Gelbach & Miller (2008), Review of Economics and Statistics 90(3) (wild cluster bootstrap-t, null imposed); the
+    interval by inversion: Roodman, Nielsen, MacKinnon & Webb (2019), Stata Journal 19(1).
     """
     fit, headline, path = scores_of(pipeline, panel, "wild_bootstrap")
     weights, exhaustive = cluster_weights(headline.n_clusters, rng)
