@@ -12,7 +12,7 @@ from evaluation.contracts import Fit, Pipeline, Rng
 from evaluation.errors import EstimationError
 from evaluation.panel import Array, Indices, Mask, Panel
 
-MOST_ASSIGNMENTS = 2000
+MOST_ASSIGNMENTS = 999
 """With several treated units: all assignments when there are no more than these, else a seeded sample of this many."""
 
 
