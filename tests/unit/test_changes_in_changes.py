@@ -155,5 +155,5 @@ def test_a_placebo_fit_of_a_small_panel_is_cheap():
     begun = time.process_time()
     for _ in range(50):
         fit(panel)
-    # about 0.6 ms on one core: all periods at once
+    # about 1 ms on one core: all periods at once
     assert (time.process_time() - begun) / 50 < 0.02

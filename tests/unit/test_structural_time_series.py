@@ -231,5 +231,5 @@ def test_a_placebo_fit_of_a_small_panel_is_cheap():
     begun = time.process_time()
     for _ in range(50):
         fit(panel)
-    # about 1.5 ms on one core; twenty times that would mean that something is worked out anew
+    # about 2 ms on one core; fifteen times that would mean that something is worked out anew
     assert (time.process_time() - begun) / 50 < 0.03
