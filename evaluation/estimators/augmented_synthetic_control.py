@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Literal
 
 import numpy as np
@@ -166,10 +167,19 @@ def fit(panel: Panel, options: Options) -> Fit:
 def gaps(panel: Panel, options: Options) -> Array:
     """(periods,) gaps of weights fitted on all periods, the null imposed; penalty and covariates stay those of the pre-periods."""
     treated, start = target_weights(panel).units, panel.starts[0]
-    penalty = _solve(_problem(panel, options, treated, start, start), options).penalty
+    penalty = None
+    if options.ridge == "cv":
+        before = _problem(panel, options, treated, start, start)
+        penalty = _penalty_before(before.columns.tobytes(), before.line.tobytes(), before.columns.shape, options)
     found = _solve(_problem(panel, options, treated, panel.n_periods, start), options, penalty)
     lines = _levels(panel.outcome, options, panel.n_periods)
     return np.asarray(treated @ lines - found.augmented @ lines[~panel.treated])
+
+
+@lru_cache(maxsize=8)
+def _penalty_before(columns: bytes, line: bytes, shape: tuple[int, int], options: Options) -> float:
+    """The penalty chosen for these pre-periods; remembered, because conformal inference asks for every hypothesis anew."""
+    return _choose(_Problem(np.frombuffer(columns).reshape(shape), np.frombuffer(line)), options)[0]
 
 
 # ---------------------------------------------------------------------- what is balanced
