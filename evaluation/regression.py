@@ -90,8 +90,8 @@ class UnitEffects:
             weighted = self.cells * line
             system -= weighted.T @ (weighted * slope[:, None])
             self._line, self.slope = line, slope
-        self.system = system
-        self.inverse = scaled_inverse(system)
+        self.system = without_rounding(system, self.cells.sum(axis=0))
+        self.inverse = scaled_inverse(self.system)
 
     def within(self, layer: Array, into: Array) -> Array:
         """R_i y_i, written to `into` (units, periods); 0 in unobserved cells."""
@@ -114,6 +114,18 @@ class UnitEffects:
         if self._line is not None and self.slope is not None:
             into -= self._line * (np.einsum("it,it,it->i", self.cells, self._line, into) * self.slope)[:, None]
         into *= self.observed
+
+
+def without_rounding(system: Array, before: Array) -> Array:
+    """The (periods, periods) system with 0 for period effects of which the cells say nothing; `before` is its diagonal without units.
+
+    What is left of a period that only units seen once (with trends, twice) are seen in is rounding, and must not be inverted.
+    """
+    silent = np.diag(system) <= 1e-12 * before
+    if silent.any():
+        system[silent] = 0.0
+        system[:, silent] = 0.0
+    return system
 
 
 def scaled_inverse(system: Array) -> Array:

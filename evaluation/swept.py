@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.panel import Array, Indices, Mask
-from evaluation.regression import UnitEffects
+from evaluation.regression import UnitEffects, scaled_inverse, without_rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Sweep:
         Of what a shift (and a trend) of the unit effects makes up for, only if there is something else: where everybody's cells
         hang together, as they nearly always do, these are the periods without untreated cells alone.
         """
-        told = np.tile(self.effects.cells.any(axis=0), len(self.basis))
+        told = np.diag(self.system) > 0.0
         expected = int(told.sum()) - len(self.basis) * (1 if self.effects.slope is None else 2)
         silent = np.eye(told.size)[:, ~told]
         if float(np.einsum("st,st->", self.system, self.inverse)) > expected - 0.5:
@@ -101,8 +101,5 @@ def sweep(used: Mask, constant: Array, *, trends: bool, weights: Array | None) -
                 block -= line.T @ (line * (both * effects.slope)[:, None])
             blocks.append(block)
         rows.append(blocks)
-    system = np.block(rows)
-    diagonal = np.diag(system)
-    scale = np.where(diagonal > 0.0, 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0)), 0.0)
-    inverse = np.linalg.pinv(system * np.outer(scale, scale), rcond=1e-12, hermitian=True) * np.outer(scale, scale)
-    return Sweep(effects, basis, system, inverse)
+    system = without_rounding(np.block(rows), ((basis**2) @ cells).ravel())
+    return Sweep(effects, basis, system, scaled_inverse(system))

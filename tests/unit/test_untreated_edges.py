@@ -185,3 +185,21 @@ def test_constant_covariates_may_be_missing_the_same_or_all_alike(method):
     without = fit(method, panel.keep_units([row for row in range(20) if row != 12]), covariates=("z",))
     assert missing.att == pytest.approx(without.att, abs=1e-10)
     assert missing.influence[12] == 0
+
+
+@pytest.mark.parametrize("method", BOTH)
+@pytest.mark.parametrize("trends", [False, True])
+def test_a_period_that_only_units_of_their_own_effect_are_seen_in_tells_nothing(method, trends):
+    """A unit seen once (with trends twice) has nothing left to say of the period, whatever the rounding of its weight."""
+    outcome = factor_outcome(10, 12, 9)
+    panel = make_panel(outcome, {0: 5, 1: 6}, covariates={"w": np.random.default_rng(2).uniform(0.1, 3, 12)})
+    silent = outcome.copy()
+    silent[2:, 8] = np.nan
+    here = silent.copy()
+    here[2, : 7 if trends else 8] = np.nan
+    here[2, 8] = outcome[2, 8] + 100.0
+    without = np.where(np.arange(12)[:, None] == 2, here * np.nan, silent)
+    lone, none = (fit(method, panel.with_outcome(each), weights="w", unit_trends=trends) for each in (here, without))
+    assert "periods_without_comparison" in codes(lone)
+    # with trends the unit's other cell is in a period that others tell of: it has no say there either
+    assert lone.att == pytest.approx(none.att, abs=1e-8)
