@@ -39,7 +39,11 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     ----------
     Callaway & Sant'Anna (2021), Journal of Econometrics 225(2), theorem 3, algorithm 1, corollary 2.
     """
-    fit = pipeline(panel)
+    return from_fit(pipeline(panel), panel, level, rng)
+
+
+def from_fit(fit: Fit, panel: Panel, level: float, rng: Rng) -> Interval:
+    """`infer` for whoever has the fit already."""
     sums = _cluster_sums(fit, panel)
     draws = multiplied(sums, rng)
     errors = spread_of(draws)
@@ -163,6 +167,7 @@ METHOD = Inference(
     infer=infer,
     test=test,
     unsuited=unsuited,
+    from_fit=from_fit,
     source="Callaway & Sant'Anna (2021), Journal of Econometrics 225(2), algorithm 1",
     many_treated=True,
 )
