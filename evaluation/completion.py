@@ -24,7 +24,7 @@ MOST_ROUNDS = 500
 ROUGHLY = 1e-5
 """The same for errors of left-out cells: what they decide between differs by more."""
 
-SETTLED = 1e-9
+SETTLED = 1e-8
 """A round that moves no missing cell by more than this, relative to the spread of what is left, is the last."""
 
 
