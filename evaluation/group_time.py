@@ -160,6 +160,22 @@ def _plain_means(found: GroupTimes, kind: Aggregate) -> Averages:
     return Averages(found.groups[:1], np.array([overall]), whole[None], overall, whole)
 
 
+def mean_observed(found: GroupTimes, outcome: Array, event_times: Indices) -> Array:
+    """(times,) mean outcome of the treated behind each effect, where all started together; `outcome` is (periods, units)."""
+    place = {event_time: cell for cell, event_time in enumerate(found.event_times.tolist())}
+    cells = [place[event_time] for event_time in event_times.tolist()]
+    if _one_group(found) and np.isfinite(lines := outcome[found.times[cells]][:, found.rows[0]]).all():
+        return np.asarray(lines.mean(axis=1))
+    means = np.empty(event_times.size)
+    for index, cell in enumerate(cells):
+        rows, weights = found.rows[cell], found.weights[cell]
+        line = outcome[int(found.times[cell])][rows]
+        there = np.isfinite(line)
+        weights = np.ones(rows.size) if weights is None else weights
+        means[index] = weights[there] @ line[there] / weights[there].sum()
+    return means
+
+
 # ---------------------------------------------------------------------- what is reported
 
 

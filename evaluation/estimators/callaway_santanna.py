@@ -18,9 +18,10 @@ from evaluation.group_time import (
     aggregate_rows,
     averages,
     cell_rows,
+    mean_observed,
     pre_test,
 )
-from evaluation.numerics import Target, target_weights, without_always_treated
+from evaluation.numerics import Target, dropped_note, target_weights, without_always_treated
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.propensity import at_period, covariate_values, design_matrix, trimmed_note, weight_values
 from evaluation.result import Note
@@ -55,8 +56,10 @@ class Options:
     ] = ()
     aggregate: Annotated[Aggregate, Field(description="which average of group-time effects is the answer")] = "simple"
     unbalanced: Annotated[
-        Literal["pairs", "cross_sections"],
-        Field(description="units with gaps: compare those seen in both periods, or each period as a sample of its own"),
+        Literal["pairs", "complete", "cross_sections"],
+        Field(
+            description="units with gaps: compared where seen in both periods, left out, or each period a sample of its own"
+        ),
     ] = "pairs"
     weights: Annotated[str, Field(description='covariate that weights the units, or "size"')] = ""
     min_event_time: Annotated[int | None, Field(description="first event time of path and dynamic average")] = None
@@ -93,6 +96,9 @@ def fit(panel: Panel, options: Options) -> Fit:
     Callaway & Sant'Anna (2021), Journal of Econometrics 225(2), eqs. (2.2)-(2.4), theorem 1, section 3.
     """
     groups, notes = _groups(panel, options)
+    if options.unbalanced == "complete" and not panel.balanced:
+        panel, dropped = _complete(panel)
+        notes = (*notes, *dropped)
     work = _work(panel, options)
     found, more = _group_times(work, groups)
     path, averaged = _averages(panel, options, found)
@@ -100,7 +106,7 @@ def fit(panel: Panel, options: Options) -> Fit:
     labels = [period.label for period in panel.periods]
     assert panel.cluster is not None  # set by Panel itself
     common = len(panel.starts) == 1
-    observed = _observed(work, found, path.keys) if common else None
+    observed = mean_observed(found, work.outcome, path.keys) if common else None
     last = panel.starts[0] - options.anticipation - 1
     before = path.effects[(path.keys < 0) & path.influence.any(axis=1)]
     plain = common and panel.balanced and not options.covariates and not options.weights
@@ -181,6 +187,13 @@ def _groups(panel: Panel, options: Options) -> tuple[tuple[int, ...], tuple[Note
     return groups, tuple(notes)
 
 
+def _complete(panel: Panel) -> tuple[Panel, tuple[Note, ...]]:
+    """The panel without a single outcome of incomplete units, which then enter no comparison, and the note that names them."""
+    complete = np.asarray(np.isfinite(panel.outcome).all(axis=1))
+    names = tuple(panel.units[row] for row in np.flatnonzero(~complete))
+    return panel.with_outcome(np.where(complete[:, None], panel.outcome, np.nan)), dropped_note(names)
+
+
 def _cells(groups: tuple[int, ...], n_periods: int, options: Options) -> Indices:
     """(cells, 3) group, period and base period, all as indices."""
     universal = options.base_period == "universal"
@@ -230,7 +243,7 @@ class _Work:
             if self.weights.ndim == 1:
                 return np.nan_to_num(self.weights[rows])
             values = np.nan_to_num(self.weights[rows])
-            return np.asarray(values[:, 0] if self.options.unbalanced == "pairs" else values.mean(axis=1))
+            return np.asarray(values[:, 0] if self.options.unbalanced != "cross_sections" else values.mean(axis=1))
         if self.persons is None:
             return None
         weights: Array = self.persons.cells[rows, time]
@@ -250,7 +263,7 @@ def _work(panel: Panel, options: Options) -> _Work:
     weights = weight_values(panel, options.weights, NAME)
     persons = None
     if panel.size is not None and weights is None:
-        persons = target_weights(panel, seen.T if options.unbalanced == "pairs" else None)
+        persons = target_weights(panel, None if options.unbalanced == "cross_sections" else seen.T)
     return _Work(panel, options, outcome, seen, covariate_values(panel, options.covariates, NAME), weights, persons)
 
 
@@ -293,7 +306,7 @@ def _group_times(work: _Work, groups: tuple[int, ...]) -> tuple[GroupTimes, tupl
         influence[np.ix_(batch, used)] = estimate.influence
         known[batch] = True
         trimmed = max(trimmed, estimate.trimmed)
-        if options.unbalanced == "pairs" and not panel.balanced:
+        if options.unbalanced != "cross_sections" and not panel.balanced:
             own = used[panel.start[used] == group[batch[0]]]
             for cell in batch:
                 rows[cell] = own
@@ -388,23 +401,6 @@ def _cross_sections(work: _Work, cells: Indices) -> tuple[Indices, Effects] | No
     summed = np.zeros((1, used.size))
     np.add.at(summed[0], place.ravel(), found_effects.influence[0])
     return used, replace(found_effects, influence=summed)
-
-
-def _observed(work: _Work, found: GroupTimes, event_times: Indices) -> Array:
-    """(times,) mean outcome of the treated units behind each effect, where all started together."""
-    if work.panel.balanced and all(weights is None for weights in found.weights):
-        rows = found.rows[0]
-        return np.asarray(work.outcome[event_times + work.panel.starts[0]][:, rows].mean(axis=1))
-    means = np.empty(event_times.size)
-    place = {int(event_time): index for index, event_time in enumerate(found.event_times)}
-    for index, event_time in enumerate(event_times.tolist()):
-        cell = place[event_time]
-        rows, weights = found.rows[cell], found.weights[cell]
-        line = work.outcome[int(found.times[cell])][rows]
-        there = np.isfinite(line)
-        weights = np.ones(rows.size) if weights is None else weights
-        means[index] = weights[there] @ line[there] / weights[there].sum()
-    return means
 
 
 def _remarks(work: _Work, everything: GroupTimes, lost: Mask, found: GroupTimes, trimmed: int) -> tuple[Note, ...]:

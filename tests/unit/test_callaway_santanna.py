@@ -294,3 +294,14 @@ def test_a_gap_before_the_start_is_left_out_by_name_and_one_after_is_refused():
     holed[16:, 6] = np.nan
     with pytest.raises(EstimationError, match="start 2006: "):
         fit(panel.with_outcome(holed), covariates=("x",))
+
+
+def test_units_with_gaps_can_be_left_out_by_name():
+    panel = staggered()
+    holed = panel.outcome.copy()
+    holed[2, 3] = holed[20, 6] = np.nan
+    found = fit(panel.with_outcome(holed), unbalanced="complete")
+    kept = [row for row in range(30) if row not in (2, 20)]
+    assert found.att == pytest.approx(fit(panel.keep_units(kept)).att, abs=1e-12)
+    assert "unit 02 and unit 20" in str(found.notes)
+    assert found.influence[20] == 0
