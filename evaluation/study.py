@@ -140,11 +140,17 @@ def choose_inference(pipeline: Pipeline, panel: Panel, name: str) -> Inference:
 
 
 def default_inference(pipeline: Pipeline, panel: Panel) -> str:
-    """Fewer than six treated clusters: placebos, rescaled by size where sizes are known; else the estimator's own."""
+    """Fewer than six treated clusters: placebos, rescaled by size where sizes are known; else the estimator's own.
+
+    Where every unit is treated at some time nobody can stand in for the treated: then the estimator's own, or a bootstrap.
+    """
+    own = pipeline.method.default_inference
     assert panel.cluster is not None
     treated, controls = (count_clusters(panel.cluster[rows]) for rows in (panel.treated, ~panel.treated))
+    if controls == 0:
+        return "block_bootstrap" if INFERENCES[own].infer_from is not None else own
     if treated >= ENOUGH and controls >= ENOUGH:
-        return pipeline.method.default_inference
+        return own
     return "placebo" if panel.size is None and panel.noise is None else "ferman_pinto"
 
 

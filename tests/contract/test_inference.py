@@ -253,3 +253,9 @@ def test_seed_changes_only_what_is_drawn():
     """Enumerated placebos draw nothing: the seed must not matter to them."""
     one, two = (evaluation.estimate(world(), "did", inference="placebo", seed=seed) for seed in (1, 2))
     assert plain.as_bytes(one) == plain.as_bytes(two)
+
+
+def test_default_without_never_treated_units_needs_nobody_to_stand_in():
+    everybody = make_panel(factor_outcome(3, 12, 14), {row: 5 + row % 4 * 2 for row in range(12)})
+    assert evaluation.estimate(everybody, "imputation").inference == "cluster"
+    assert evaluation.estimate(everybody, "matrix_completion").inference == "block_bootstrap"
