@@ -11,8 +11,8 @@ from evaluation.inference.scores import Scores, from_variances, scores_of, t_p_v
 from evaluation.panel import Panel
 from evaluation.result import Note
 
-ENOUGH_PERIODS = 20
-"""Fewer periods than these are few for a variance that rests on averages over time."""
+ENOUGH_PERIODS = 50
+"""Fewer periods than these are few for a variance that rests on averages over time and on a lag of ⌊T^¼⌋."""
 
 
 def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
@@ -57,7 +57,7 @@ def unsuited(panel: Panel) -> Note | None:
         return few
     return Note(
         "variance_few_periods",
-        f"This standard error is made for long panels; with {panel.n_periods} periods it is likely too small.",
+        f"This standard error is made for long panels ({ENOUGH_PERIODS} periods, say); with {panel.n_periods} it is likely too small.",
         {"periods": panel.n_periods, "enough": ENOUGH_PERIODS},
     )
 

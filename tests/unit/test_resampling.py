@@ -116,7 +116,7 @@ def test_two_ways_is_one_way_where_the_regression_fits_every_period():
 def test_few_periods_are_remarked_on():
     codes = {note.code for note in evaluation.estimate(panel(), "did", inference="newey_west").notes}
     assert codes >= {"variance_few_periods"}
-    long = make_panel(factor_outcome(3, 24, 20), dict.fromkeys(range(8), 12))
+    long = make_panel(factor_outcome(3, 24, 50), dict.fromkeys(range(8), 30))
     assert not {note.code for note in evaluation.estimate(long, "did", inference="newey_west").notes} & codes
 
 
