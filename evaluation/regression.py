@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.errors import EstimationError, did_you_mean
+from evaluation.errors import EstimationError, did_you_mean, listed
 from evaluation.panel import Array, Indices, Mask, Panel
 
 
@@ -258,7 +258,11 @@ def inverse_gram(gram: Array, raw: Array, names: tuple[str, ...]) -> Array:
     scale = 1.0 / np.sqrt(np.diag(gram))
     values, vectors = np.linalg.eigh(gram * np.outer(scale, scale))
     if values.size and values[0] <= 1e-9:
-        raise EstimationError("the regressors are collinear once unit and period effects are removed")
+        # those that the direction without variation is made of
+        share = np.abs(vectors[:, 0])
+        which = [f"'{names[index]}'" for index in np.flatnonzero(share > 0.1 * share.max()).tolist()] if names else []
+        hint = f": leave out one of {listed(which)}" if which else ""
+        raise EstimationError(f"the regressors are collinear once unit and period effects are removed{hint}")
     return np.asarray((vectors / values) @ vectors.T * np.outer(scale, scale))
 
 

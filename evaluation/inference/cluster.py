@@ -9,7 +9,7 @@ from scipy.special import chdtrc, fdtrc, stdtr, stdtrit
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.panel import Array, Indices, Panel
+from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import by_cluster, count_clusters
 from evaluation.result import Note, Value, number
 
@@ -111,10 +111,15 @@ def _wald(fit: Fit, covariance: Array, degrees: float) -> Value:
     return {"statistic": number(statistic), "p_value": number(p_value), "df1": count, "df2": second}
 
 
+def compared_with(panel: Panel) -> Mask:
+    """(units,) the never treated or, where there are none, those that start last: until then they are the comparison."""
+    return ~panel.treated if not panel.treated.all() else np.asarray(panel.start == panel.starts[-1])
+
+
 def unsuited(panel: Panel) -> Note | None:
     """Not valid with few treated or few control clusters."""
     clusters = _clusters(panel)
-    treated, controls = count_clusters(clusters[panel.treated]), count_clusters(clusters[~panel.treated])
+    treated, controls = count_clusters(clusters[panel.treated]), count_clusters(clusters[compared_with(panel)])
     # without never-treated units those not yet treated are the comparison, and they are among the treated
     if treated >= ENOUGH and (controls >= ENOUGH or controls == 0):
         return None

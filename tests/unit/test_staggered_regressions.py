@@ -70,6 +70,23 @@ def test_without_never_treated_units_the_last_cohort_before_its_start_is_the_com
     assert found.att == pytest.approx(change[:8].mean() - change[8:].mean(), abs=1e-9)
 
 
+@pytest.mark.parametrize("method", ["sun_abraham", "extended_twfe"])
+def test_without_never_treated_units_the_inference_is_the_methods_own(method):
+    """Placebos need untreated units; the last cohort is enough of a comparison for cluster-robust errors."""
+    panel = staggered(starts={**dict.fromkeys(range(8), 5), **dict.fromkeys(range(8, 20), 8)})
+    found = evaluation.estimate(panel, method)
+    assert found.inference == "cluster"
+    assert found.std_error > 0
+    assert "cluster_few_treated" not in codes(found)
+
+
+def test_collinear_covariates_are_named():
+    x = np.random.default_rng(2).normal(0, 1, 20)
+    panel = staggered(covariates={"x": x, "y": factor_outcome(3, 20, 12), "twice": 2 * factor_outcome(3, 20, 12)})
+    with pytest.raises(EstimationError, match="leave out one of 'y' and 'twice'"):
+        fit("sun_abraham", panel, covariates=("y", "twice"))
+
+
 def test_never_treated_controls_are_asked_for_in_vain():
     panel = staggered(starts={row: 5 + row % 2 for row in range(20)})
     with pytest.raises(EstimationError, match=r'no unit is never treated; use control_group = "not_yet_treated"'):
