@@ -308,16 +308,23 @@ class Search:
         bounds: list[tuple[float | None, float | None]] = [(0.0, 1.0)] * (k + 1)
         for predictor in matched:
             bounds[predictor] = (None, None)
-        result = linprog(
-            np.append(np.zeros(k), -1.0),
-            A_ub=np.vstack([np.pad(-slopes[:, outside].T, ((0, 0), (0, 1))), floor]),
-            b_ub=np.zeros(outside.size + others.size),
-            A_eq=np.pad(slopes[:, support].T, ((0, 0), (0, 1))),
-            b_eq=np.zeros(support.size),
-            bounds=bounds,
-            method="highs",
-        )
-        if result.x is None:
+        goals = np.zeros((2, k + 1))
+        goals[0, k], goals[1, others] = -1.0, -1.0
+        # where some v_k has to be 0, v = 0 is as even as any: then the largest
+        for goal in goals:
+            result = linprog(
+                goal,
+                A_ub=np.vstack([np.pad(-slopes[:, outside].T, ((0, 0), (0, 1))), floor]),
+                b_ub=np.zeros(outside.size + others.size),
+                A_eq=np.pad(slopes[:, support].T, ((0, 0), (0, 1))),
+                b_eq=np.zeros(support.size),
+                bounds=bounds,
+                method="highs",
+            )
+            if result.x is None or (result.x[others] > 0.0).any():
+                break
+        # still nothing but v = 0: the pair is feasible only within the rounding of `_refute`
+        if result.x is None or not (matched.size or (result.x[others] > 0.0).any()):
             return np.inf, np.ones(k), np.zeros(self.donors)
         tried = []
         for share in 10.0 ** -np.arange(9 if matched.size else 1):
