@@ -85,7 +85,8 @@ def _draws(pipeline: Pipeline, panel: Panel, fit: Fit, rng: Rng) -> Draws:
     clusters = numbered_clusters(panel)
     treated = np.unique(clusters[panel.treated])
     others = np.setdiff1d(clusters, treated)
-    if treated.size < 2 or others.size < 2:
+    # where all are treated at some time the comparison is among them, and there is nothing else to draw
+    if treated.size < 2 or others.size == 1:
         what = "treated" if treated.size < 2 else "control"
         raise EstimationError(f"block_bootstrap: only one {what} cluster, which would be drawn every time")
     if treated.size + others.size > MOST_REFITS and fit.influence is not None:
@@ -96,7 +97,7 @@ def _draws(pipeline: Pipeline, panel: Panel, fit: Fit, rng: Rng) -> Draws:
     blocks = np.split(rows, np.flatnonzero(np.diff(clusters[rows])) + 1)
     effects, paths, failed = [], [], 0
     for _ in range(DRAWS):
-        drawn = np.concatenate([rng.choice(treated, treated.size), rng.choice(others, others.size)])
+        drawn = np.concatenate([rng.choice(group, group.size) for group in (treated, others) if group.size])
         try:
             one = pipeline(_resampled(panel, [blocks[cluster] for cluster in drawn]))
         except EstimationError:
