@@ -45,10 +45,9 @@ class Options:
             "the largest penalty within one standard error of the best"
         ),
     ] = "cv"
-    weights: Annotated[
-        Literal["simplex", "none"],
-        Field(description="what the ridge corrects: a synthetic control (`simplex`) or the plain mean of the controls"),
-    ] = "simplex"
+    scm: Annotated[
+        bool, Field(description="the ridge corrects a synthetic control; false: the plain mean of the controls")
+    ] = True
     fixed_effects: Annotated[
         bool, Field(description="compare deviations from each unit's own mean over the pre-periods")
     ] = False
@@ -278,7 +277,7 @@ def _solve(problem: _Problem, options: Options, penalty: float | None = None) ->
 
 def _base(columns: Array, line: Array, options: Options) -> Array:
     """The weights that the ridge corrects."""
-    if options.weights == "none":
+    if not options.scm:
         return np.full(columns.shape[1], 1.0 / columns.shape[1])
     return simplex_least_squares(columns, line)
 

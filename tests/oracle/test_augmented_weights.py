@@ -35,8 +35,8 @@ def ridge_weights(columns, line, base, penalty):
 
 
 @pytest.mark.parametrize("start", [9, 5])
-@pytest.mark.parametrize("weights", ["simplex", "none"])
-def test_penalty_search_equals_refitting_every_period_and_penalty(start, weights):
+@pytest.mark.parametrize("scm", [True, False])
+def test_penalty_search_equals_refitting_every_period_and_penalty(start, scm):
     panel = factor_panel(4, start=start)
     before = panel.outcome[:, :start]
     columns = (before[~panel.treated] - before[~panel.treated].mean(axis=0)).T
@@ -44,7 +44,7 @@ def test_penalty_search_equals_refitting_every_period_and_penalty(start, weights
 
     def base(rows):
         even = np.full(columns.shape[1], 1 / columns.shape[1])
-        return even if weights == "none" else simplex_weights(columns[rows], line[rows])
+        return simplex_weights(columns[rows], line[rows]) if scm else even
 
     penalties = np.linalg.norm(columns, 2) ** 2 * 1e-8 ** (np.arange(21) / 20)
     errors = np.empty((start - 1, 21))
@@ -57,7 +57,7 @@ def test_penalty_search_equals_refitting_every_period_and_penalty(start, weights
     means, deviations = errors.mean(axis=0), errors.std(axis=0, ddof=1) / np.sqrt(start - 1)
     best = means.argmin()
     chosen = penalties[np.flatnonzero(means <= means[best] + deviations[best])[0]]
-    ours = ASCM.fit(panel, ASCM.options(weights=weights))
+    ours = ASCM.fit(panel, ASCM.options(scm=scm))
     # the twin's synthetic control is exact to some 1e-6
     np.testing.assert_allclose(ours.details["errors"], means, rtol=1e-3, atol=1e-6)
     assert ours.details["ridge"] == pytest.approx(chosen, rel=1e-9)

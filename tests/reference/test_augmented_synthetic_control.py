@@ -15,7 +15,7 @@ from tests.reference import golden
 METHOD = ESTIMATORS["augmented_synthetic_control"]
 CASES = {
     "ridge": {},
-    "ridge_only_no_scm": {"weights": "none"},
+    "ridge_only_no_scm": {"scm": False},
     "ridge_lambda_0.001": {"ridge": 0.001},
     "ridge_lambda_0.01": {"ridge": 0.01},
 }
