@@ -10,7 +10,8 @@ from scipy.special import stdtrit
 from evaluation.audit import thresholds
 from evaluation.cycle.loadings import FEWEST_PERIODS, Loadings, Shrunk, cells_before, leave_own_out, loadings, shrink
 from evaluation.errors import EstimationError
-from evaluation.numerics import target_weights, unit_noise
+from evaluation.noise import unit_noise
+from evaluation.numerics import target_weights
 from evaluation.panel import Array, Panel
 from evaluation.result import CheckResult, number, numbers
 from evaluation.study import Study

@@ -11,7 +11,7 @@ from evaluation.checks.refits import Refit, refit
 from evaluation.contracts import Rng
 from evaluation.errors import EstimationError
 from evaluation.inference.draws import critical_size
-from evaluation.numerics import unit_noise, variance_function
+from evaluation.noise import unit_noise, variance_function
 from evaluation.panel import Array, Panel
 from evaluation.result import CheckResult, Value, number
 from evaluation.study import Study

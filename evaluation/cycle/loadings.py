@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.errors import EstimationError, did_you_mean, listed
-from evaluation.numerics import PERSONS_UNKNOWN, variance_function
+from evaluation.noise import PERSONS_UNKNOWN, variance_function
 from evaluation.panel import Array, Mask, Panel
 
 FEWEST_PERIODS = 3
@@ -180,7 +180,7 @@ def shrink(found: Loadings, donors: Mask, noise: Array | None) -> Shrunk:
     """Empirical Bayes: each slope is moved toward the donors' mean by the share of its variance that is noise.
 
     With `noise` None every unit is drawn by one factor, (variance of the donors' slopes − mean squared standard error) over
-    the variance. With `noise` (units,), see `numerics.unit_noise`, the residual variance is a + b × noise for all units
+    the variance. With `noise` (units,), see `noise.unit_noise`, the residual variance is a + b × noise for all units
     together, and each unit is drawn by its own factor τ² / (τ² + se²) toward the precision-weighted mean.
 
     Parameters

@@ -20,7 +20,7 @@ from evaluation.cycle.loadings import (
     shrink,
     treated_known,
 )
-from evaluation.numerics import unit_noise
+from evaluation.noise import unit_noise
 from evaluation.panel import Array, Panel
 
 

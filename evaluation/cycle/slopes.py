@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evaluation.errors import EstimationError
-from evaluation.numerics import PERSONS_UNKNOWN, unit_noise, variance_function
+from evaluation.noise import PERSONS_UNKNOWN, unit_noise, variance_function
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import by_cluster, residual_maker
 
@@ -107,7 +107,7 @@ def pooled_slopes(
     """Regress the never-treated units' outcomes on `regressors` with unit and period effects.
 
     With known sizes or sampling variances a second round weights each unit by 1 / (a + b × noise), a and b from the squared
-    residuals of the first (see `numerics.variance_function`). Standard errors are cluster-robust with the factor
+    residuals of the first (see `noise.variance_function`). Standard errors are cluster-robust with the factor
     G/(G−1) × (N−1)/(N−K), where K counts slopes and period effects.
 
     Parameters

@@ -12,7 +12,7 @@ from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
 from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, rank_p_value, slope_factors
 from evaluation.inference.placebo import few_controls, from_placebos
-from evaluation.numerics import unit_noise, variance_function
+from evaluation.noise import unit_noise, variance_function
 from evaluation.panel import Array, Panel
 from evaluation.result import numbers
 

@@ -13,7 +13,7 @@ from evaluation.cycle import ADJUSTMENTS
 from evaluation.cycle.slopes import pooled_slopes
 from evaluation.errors import EstimationError
 from evaluation.estimators import ESTIMATORS
-from evaluation.numerics import variance_function
+from evaluation.noise import variance_function
 from evaluation.regression import two_way_regression
 from tests.oracle import cycle_twins as twins
 from tests.oracle.panels import FEW, awkward_outcomes, factor_outcome, holed_outcomes, make_panel
