@@ -21,11 +21,14 @@ MEMORY = 8
 MOST_ROUNDS = 500
 """Rounds after which a completion is left as it is, with a note: the cells that are observed hardly tell the ones that are not."""
 
-ROUGHLY = 1e-5
-"""The same for errors of left-out cells: what they decide between differs by more."""
-
 SETTLED = 1e-8
 """A round that moves no missing cell by more than this, relative to the spread of what is left, is the last."""
+
+ROUGHLY = 1e-5
+"""The same for fits that are only looked at beside the answer."""
+
+CHOOSING = 1e-4
+"""The same for errors of left-out cells: what they decide between differs by more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +306,7 @@ def fold_errors(outcome: Array, observed: Mask, covariates: Array, shrink: Shrin
     second, ...; a cell without which its unit, or its period, would not be observed at all stays in.
     """
     errors = np.full(outcome.shape, np.nan)
-    beginning = beginning_of(completed(outcome, observed, covariates, shrink, None, ROUGHLY))
+    beginning = beginning_of(completed(outcome, observed, covariates, shrink, None, CHOOSING))
     order = np.cumsum(observed, axis=1) - 1
     number = order * blocks // np.maximum(observed.sum(axis=1), 1)[:, None]
     for block in range(blocks):
@@ -311,7 +314,7 @@ def fold_errors(outcome: Array, observed: Mask, covariates: Array, shrink: Shrin
         left = observed & ~out
         out &= left.any(axis=1)[:, None] & left.any(axis=0)
         if out.any():
-            found = completed(outcome, observed & ~out, covariates, shrink, beginning, ROUGHLY)
+            found = completed(outcome, observed & ~out, covariates, shrink, beginning, CHOOSING)
             errors[out] = (outcome - found.fitted)[out]
     return errors
 
