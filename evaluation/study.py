@@ -147,7 +147,7 @@ def default_inference(pipeline: Pipeline, panel: Panel) -> str:
     own = pipeline.method.default_inference
     assert panel.cluster is not None
     treated, controls = (count_clusters(panel.cluster[rows]) for rows in (panel.treated, compared_with(panel)))
-    if controls == 0:
+    if panel.treated.all():
         return "block_bootstrap" if INFERENCES[own].infer_from is not None else own
     if treated >= ENOUGH and controls >= ENOUGH:
         return own

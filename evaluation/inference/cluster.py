@@ -120,8 +120,7 @@ def unsuited(panel: Panel) -> Note | None:
     """Not valid with few treated or few control clusters."""
     clusters = _clusters(panel)
     treated, controls = count_clusters(clusters[panel.treated]), count_clusters(clusters[compared_with(panel)])
-    # without never-treated units those not yet treated are the comparison, and they are among the treated
-    if treated >= ENOUGH and (controls >= ENOUGH or controls == 0):
+    if treated >= ENOUGH and controls >= ENOUGH:
         return None
     if treated == 1:
         text = "one treated unit: this standard error ignores the unit's own shock, so it is far too small"

@@ -182,7 +182,7 @@ def _effects(parameters: Parameters, scenario: str, n: int, treated: int, ring: 
 def _others(parameters: Parameters) -> list[tuple[int, int, float]]:
     """Place, first year and part of the effect of the other municipalities that invested."""
     codes = [area.code for area in municipalities()]
-    rows = (parameters.numbers(f"effect.{name}") for name in ("others", "others_start", "others_part"))
+    rows = (parameters.numbers(key) for key in ("effect.others", "effect.others_start", "effect.others_part"))
     return [(codes.index(f"{int(code):03d}"), int(start), part) for code, start, part in zip(*rows, strict=True)]
 
 
