@@ -11,11 +11,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import evaluation
+from evaluation.estimators import ESTIMATORS
+from evaluation.inference import INFERENCES
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -131,3 +134,22 @@ def test_specs_in_documents_are_toml(path):
 
     for block in fenced(path, "toml"):
         tomllib.loads(block)
+
+
+# ------------------------------------------------------------------ methods
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_every_estimator_has_a_page_with_what_the_report_says_of_it(name):
+    page = " ".join((ROOT / "docs" / "methods" / f"{name}.md").read_text("utf-8").split())
+    words = tomllib.loads((ROOT / "evaluation" / "report" / "words" / "en.toml").read_text("utf-8"))
+    assert words["methods"][name]["text"] in page
+    for part in ("**Source.**", "**Checked against.**"):
+        assert part in page
+    assert f"[{name}]({name}.md)" in (ROOT / "docs" / "methods" / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", INFERENCES)
+def test_every_inference_is_described(name):
+    pages = [ROOT / "docs" / "methods" / "inference.md", ROOT / "docs" / "methods" / f"{name}.md"]
+    assert any(f"`{name}`" in page.read_text("utf-8") for page in pages if page.exists())
