@@ -13,13 +13,13 @@ import io
 import json
 import resource
 import sys
-import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from contestants import cost
 
 Answer = tuple[float, float]
 """The effect and its standard error (or, of the wild bootstrap, its p-value)."""
@@ -155,12 +155,6 @@ CONTESTANTS = {
     "pyfixest": pyfixest,
     "wildboottest": wildboottest,
 }
-
-
-def cost() -> tuple[float, float]:
-    """Wall clock, and processor seconds of this process and of the children it has waited for."""
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return time.perf_counter(), sum(each.ru_utime + each.ru_stime for each in spent)
 
 
 def resident() -> float:
