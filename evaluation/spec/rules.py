@@ -311,9 +311,9 @@ def _covariates(raw: Mapping[str, Any], path: KeyPath, table: Mapping[str, Any])
         if name not in known:
             yield Finding((*path, "covariates", index), _no_covariate(name, known))
     for option in ("weights", "dose", "second_group"):
-        name = table.get(option)
-        if isinstance(name, str) and name not in (*known, "", "size"):
-            yield Finding((*path, option), _no_covariate(name, known))
+        asked = table.get(option)
+        if isinstance(asked, str) and asked not in (*known, "", "size"):
+            yield Finding((*path, option), _no_covariate(asked, known))
     predictors = table.get("predictors")
     for index, each in enumerate(predictors if isinstance(predictors, list) else ()):
         column = each.get("column") if isinstance(each, Mapping) else None
