@@ -188,7 +188,7 @@ class CohortRegression:
             totals = scores @ lines[:, 0, cohort].T
             if scalars is not None:
                 for index in range(1, scalars.shape[1]):
-                    totals += (scores @ lines[:, index, cohort].T) * scalars[rows, index, None]
+                    totals += (scores @ lines[:, index, cohort].T) * np.nan_to_num(scalars[rows, index, None])
             for index, layer in enumerate(self._cells.covariates, start=count):
                 totals += np.einsum("it,it->i", block.known(layer[rows]), scores)[:, None] * rows_of[:, index]
             if more is not None:

@@ -366,6 +366,18 @@ def spread(weights: Array, kept: Panel, full: Panel) -> Array:
     return spread
 
 
+def single_unit_groups(panel: Panel) -> tuple[Note, ...]:
+    """With several starts, the note that some start has a single unit, whose own shock no influence by unit can show."""
+    if len(panel.starts) < 2:
+        return ()
+    sizes = np.bincount(panel.start[panel.treated], minlength=panel.n_periods)
+    single = [panel.periods[start].label for start in panel.starts if sizes[start] == 1]
+    if not single:
+        return ()
+    text = f"A single unit started in {listed(single)}: the standard error of its effects misses its own shock."
+    return (Note("single_unit_groups", text, {"count": len(single), "starts": listed(single)}),)
+
+
 def dropped_note(dropped: tuple[str, ...]) -> tuple[Note, ...]:
     """The note that names the controls left out for missing cells."""
     if not dropped:

@@ -14,7 +14,7 @@ from evaluation.panel import Indices, Mask
 from evaluation.periods import Period, parse_period
 from evaluation.result import Note, Value
 
-NEVER = frozenset({"", "0", "inf", "infinity", "nan", "never", "aldrig"})
+NEVER = frozenset({"", "0", "0.0", "inf", "infinity", "nan", "never", "aldrig"})
 """What a column of starts holds for units that are never treated."""
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation.contracts import Fit
 from evaluation.errors import EstimationError, did_you_mean, listed
-from evaluation.numerics import target_weights
+from evaluation.numerics import single_unit_groups, target_weights
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import by_cluster, cell_weights, inverse_gram
 from evaluation.result import Note, Value, number
@@ -316,7 +316,7 @@ def fit_of_averages(panel: Panel, imputed: Imputed, method: str, *, by_cell: boo
         path_influence=found.influence[1:],
         small_sample=False,
         n_obs=int((imputed.scores != 0).sum()),
-        notes=imputed.notes,
+        notes=(*imputed.notes, *single_unit_groups(panel)),
         details={"coefficients": imputed.coefficients},
     )
     if len(panel.starts) > 1:

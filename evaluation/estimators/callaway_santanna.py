@@ -21,7 +21,7 @@ from evaluation.group_time import (
     mean_observed,
     pre_test,
 )
-from evaluation.numerics import Target, dropped_note, target_weights, without_always_treated
+from evaluation.numerics import Target, dropped_note, single_unit_groups, target_weights, without_always_treated
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.propensity import at_period, covariate_values, design_matrix, trimmed_note, weight_values
 from evaluation.result import Note
@@ -172,19 +172,8 @@ def _groups(panel: Panel, options: Options) -> tuple[tuple[int, ...], tuple[Note
         raise EstimationError(
             f'{NAME}: every unit is treated at some time; `control_group = "not_yet_treated"` compares with those treated later'
         )
-    notes = [*without_always_treated(panel)[1]]
-    if len(groups) > 1:
-        sizes = np.bincount(panel.start, minlength=panel.n_periods + 1)
-        single = [panel.periods[group].label for group in groups if sizes[group] == 1]
-        if single:
-            notes.append(
-                Note(
-                    "single_unit_groups",
-                    f"A single unit started in {listed(single)}: the standard error of its effects misses its own shock.",
-                    {"count": len(single), "starts": listed(single)},
-                )
-            )
-    return groups, tuple(notes)
+    kept, notes = without_always_treated(panel)
+    return groups, (*notes, *single_unit_groups(kept))
 
 
 def _complete(panel: Panel) -> tuple[Panel, tuple[Note, ...]]:

@@ -27,7 +27,7 @@ from evaluation.cohort_panel import (
 )
 from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import without_always_treated
+from evaluation.numerics import single_unit_groups, without_always_treated
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.poisson import PoissonFit, poisson_regression
 from evaluation.regression import cell_weights, split_covariates
@@ -194,7 +194,7 @@ def fit(panel: Panel, options: Options) -> Fit:
         path_influence=path,
         n_obs=n_obs,
         n_parameters=n_parameters,
-        notes=notes,
+        notes=(*notes, *single_unit_groups(panel)),
         details=_details(panel, study, means, values, errors),
     )
 

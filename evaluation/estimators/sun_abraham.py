@@ -23,7 +23,7 @@ from evaluation.cohort_panel import (
 )
 from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import without_always_treated
+from evaluation.numerics import single_unit_groups, without_always_treated
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import cell_weights, split_covariates
 from evaluation.result import Note, Value
@@ -144,7 +144,7 @@ def fit(panel: Panel, options: Options) -> Fit:
         path_influence=influence[1:],
         n_obs=found.n_obs,
         n_parameters=found.n_parameters,
-        notes=notes,
+        notes=(*notes, *single_unit_groups(panel)),
         details=_details(
             panel,
             study,

@@ -52,7 +52,7 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
 def _error(fit: Fit) -> float:
     if fit.variance is None:
         raise EstimationError(
-            "analytic: the estimator has no variance formula of its own; `cluster` or `placebo` may serve"
+            "analytic: the estimator has no variance formula of its own here; `placebo` or `jackknife` may serve"
         )
     variance = float(fit.variance[0, 0])
     if not (math.isfinite(variance) and variance > 0.0):

@@ -276,3 +276,23 @@ def test_the_regression_behind_the_fit_gives_its_headline_and_path(method):
     assert design.combination @ found.coefficients == pytest.approx(fitted.att, abs=1e-8)
     if design.path is not None:
         np.testing.assert_allclose(design.path @ found.coefficients, fitted.effects, atol=1e-8)
+
+
+def test_a_control_without_its_constant_covariate_leaves_the_standard_error_a_number():
+    """0 × NaN of a unit that is out of the regression must not reach the others' influence."""
+    k = np.random.default_rng(8).normal(size=30)
+    k[29] = np.nan
+    panel = make_panel(factor_outcome(6, 30, 12), {row: 5 + row % 3 * 2 for row in range(9)}, covariates={"k": k})
+    without = panel.keep_units(list(range(29)))
+    for method in ("sun_abraham", "extended_twfe"):
+        held, left_out = (evaluation.estimate(each, method, covariates=["k"], inference="cluster") for each in (panel, without))
+        assert held.effect == pytest.approx(left_out.effect, abs=1e-9)
+        # the small-sample factor counts one cluster more
+        assert held.std_error == pytest.approx(left_out.std_error, rel=0.02)
+
+
+@pytest.mark.parametrize("method", ["sun_abraham", "extended_twfe", "callaway_santanna", "imputation", "two_stage"])
+def test_a_start_with_a_single_unit_is_remarked_on(method):
+    panel = make_panel(factor_outcome(6, 30, 12), {0: 5, 1: 5, 2: 7})
+    found = evaluation.estimate(panel, method, inference="cluster")
+    assert "single_unit_groups" in {note.code for note in found.notes}

@@ -8,7 +8,7 @@ import pytest
 import evaluation
 from evaluation.errors import EstimationError, UsageError
 from evaluation.estimators import ESTIMATORS
-from tests.oracle.panels import factor_outcome, factor_panel, make_panel
+from tests.oracle.panels import factor_outcome, make_panel
 
 METHOD = ESTIMATORS["structural_time_series"]
 LONG = factor_outcome(1, 12, 40)
@@ -220,16 +220,3 @@ def test_importing_the_package_does_not_import_statsmodels():
 
     code = "import sys, evaluation, evaluation.estimators; sys.exit('statsmodels' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_a_placebo_fit_of_a_small_panel_is_cheap():
-    """Thousands are made: the search for the variance ratio is vectorised, and its matrices are made once."""
-    import time
-
-    panel = factor_panel(1, 98, 14)
-    fit(panel)
-    begun = time.process_time()
-    for _ in range(50):
-        fit(panel)
-    # about 2 ms on one core; fifteen times that would mean that something is worked out anew
-    assert (time.process_time() - begun) / 50 < 0.03
