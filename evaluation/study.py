@@ -17,7 +17,7 @@ from evaluation.cycle import ADJUSTMENTS
 from evaluation.errors import EstimationError, UsageError
 from evaluation.estimators import ESTIMATORS
 from evaluation.inference import INFERENCES
-from evaluation.inference.cluster import ENOUGH, compared_with
+from evaluation.inference.cluster import ENOUGH
 from evaluation.inference.draws import Placebos, placebo_fits
 from evaluation.numerics import target_weights
 from evaluation.panel import Panel
@@ -145,10 +145,10 @@ def default_inference(pipeline: Pipeline, panel: Panel) -> str:
     Where every unit is treated at some time nobody can stand in for the treated: then the estimator's own, or a bootstrap.
     """
     own = pipeline.method.default_inference
-    assert panel.cluster is not None
-    treated, controls = (count_clusters(panel.cluster[rows]) for rows in (panel.treated, compared_with(panel)))
     if panel.treated.all():
         return "block_bootstrap" if INFERENCES[own].infer_from is not None else own
+    assert panel.cluster is not None
+    treated, controls = (count_clusters(panel.cluster[rows]) for rows in (panel.treated, ~panel.treated))
     if treated >= ENOUGH and controls >= ENOUGH:
         return own
     return "placebo" if panel.size is None and panel.noise is None else "ferman_pinto"
