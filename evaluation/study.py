@@ -115,6 +115,10 @@ class Fitted:
     placebos: Placebos | None
 
 
+OF_INFLUENCES = frozenset({"single_unit_groups"})
+"""Remarks of a fit on errors that are summed from influences: not true of placebos, which see a unit's own shocks."""
+
+
 def fit_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float, seed: int) -> Fitted:
     """`run_pipeline`, and the fits behind the answer."""
     chosen = choose_inference(pipeline, panel, inference)
@@ -128,7 +132,8 @@ def fit_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float,
         placebos = placebo_fits(pipeline, panel, rng)
         interval = chosen.infer_from(pipeline, panel, level, fit, placebos)
     warning = chosen.unsuited(panel)
-    notes = (*fit.notes, *interval.notes, *((warning,) if warning else ()))
+    of_fit = (note for note in fit.notes if chosen.many_treated or note.code not in OF_INFLUENCES)
+    notes = (*of_fit, *interval.notes, *((warning,) if warning else ()))
     return Fitted(pipeline, _estimate(pipeline, chosen, panel, fit, interval, level, notes), fit, placebos)
 
 

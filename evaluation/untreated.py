@@ -316,7 +316,7 @@ def fit_of_averages(panel: Panel, imputed: Imputed, method: str, *, by_cell: boo
         path_influence=found.influence[1:],
         small_sample=False,
         n_obs=int((imputed.scores != 0).sum()),
-        notes=(*imputed.notes, *single_unit_groups(panel)),
+        notes=(*imputed.notes, *(single_unit_groups(panel) if by_cell else ())),
         details={"coefficients": imputed.coefficients},
     )
     if len(panel.starts) > 1:

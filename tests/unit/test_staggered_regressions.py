@@ -291,8 +291,12 @@ def test_a_control_without_its_constant_covariate_leaves_the_standard_error_a_nu
         assert held.std_error == pytest.approx(left_out.std_error, rel=0.02)
 
 
-@pytest.mark.parametrize("method", ["sun_abraham", "extended_twfe", "callaway_santanna", "imputation", "two_stage"])
-def test_a_start_with_a_single_unit_is_remarked_on(method):
+@pytest.mark.parametrize("method", ["sun_abraham", "extended_twfe", "callaway_santanna", "imputation"])
+def test_a_start_with_a_single_unit_is_remarked_on_where_errors_are_summed_from_influences(method):
+    """Its own effect fits it exactly, so its influence is nothing; placebos see its shocks, and two stages leave them in."""
     panel = make_panel(factor_outcome(6, 30, 12), {0: 5, 1: 5, 2: 7})
-    found = evaluation.estimate(panel, method, inference="cluster")
-    assert "single_unit_groups" in {note.code for note in found.notes}
+    said, unsaid = (evaluation.estimate(panel, method, inference=inference) for inference in ("cluster", "placebo"))
+    assert "single_unit_groups" in {note.code for note in said.notes}
+    assert "single_unit_groups" not in {note.code for note in unsaid.notes}
+    two_stages = evaluation.estimate(panel, "two_stage", inference="cluster")
+    assert "single_unit_groups" not in {note.code for note in two_stages.notes}
