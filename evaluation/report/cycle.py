@@ -80,7 +80,7 @@ def change_sentences(result: Result, words: Words) -> list[str]:
         found.append(
             words(
                 "cycle.text.change",
-                before=words.span(*design.before),
+                before=words.before(design.before, each=facts.several_starts(result)),
                 window=words.span(*design.window),
                 outcome=words.text(design.outcome_label),
                 units=words.listed(design.treated),

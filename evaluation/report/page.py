@@ -205,7 +205,7 @@ def _what(result: Result, words: Words) -> list[tuple[str, str]]:
         "treated": words.listed(design.treated),
         "start": capital(_starts(result, words)),
         "window": words.span(*design.window),
-        "before": words.span(*design.before),
+        "before": capital(words.before(design.before, each=facts.several_starts(result))),
         "outcome": capital(words.text(design.outcome_label)),
         "unit": words.text(design.outcome_unit),
         "compared": words("what.compared_value", controls=words.number(len(design.controls)), plural=plural),

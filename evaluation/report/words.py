@@ -99,6 +99,10 @@ class Words:
             return self("period.quarter", quarter=str(part), year=year)
         return self("period.month", month=self.phrases["period.months"].split(" ")[part - 1], year=year)
 
+    def before(self, span: tuple[str, str], *, each: bool) -> str:
+        """The periods before the start; where units started at different times, those before each one's."""
+        return self("when.before_each") if each else self.span(*span)
+
     def span(self, first: str, last: str) -> str:
         """A range of periods, both ends included."""
         if first == last:

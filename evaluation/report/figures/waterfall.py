@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from evaluation.report import facts
 from evaluation.report.figures.base import (
     LINE,
     NARROW,
@@ -135,7 +136,7 @@ def text(steps: Sequence[Step], result: Result, words: Words) -> FigureText:
     """The words around it."""
     slots = {
         "units": words.listed(result.design.treated),
-        "before": words.span(*result.design.before),
+        "before": words.before(result.design.before, each=facts.several_starts(result)),
         "window": words.span(*result.design.window),
         "unit": words.text(result.design.outcome_unit),
     }
