@@ -13,6 +13,9 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import TypeAliasType
 
+from evaluation.persons import BalanceRow as BalanceRow
+from evaluation.persons import Population as Population
+
 Text: TypeAlias = dict[str, str]
 """A text by language code, e.g. {"da": "...", "en": "..."}."""
 
@@ -80,11 +83,12 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An estimator or a check that could not be computed: a visible box on the page, and the run goes on."""
+    """What could not be computed: a visible box on the page, and the run goes on. `label` is the spec's own name for it."""
 
-    kind: Literal["estimator", "check", "inference", "figure"]
+    kind: Literal["estimator", "check", "inference", "figure", "secondary"]
     name: str
     problems: tuple[str, ...]
+    label: Text = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,67 +307,6 @@ class Disclosure:
 
 
 @dataclass(frozen=True, slots=True)
-class BalanceRow:
-    """One band of one covariate at baseline: shares of the treated and of the controls before and after weighting.
-
-    An empty `band` is the mean of the covariate instead of a share. The differences are standardised by the pooled standard
-    deviation of the unweighted groups. None: too few persons to be shown, or no spread to measure a difference against.
-    """
-
-    covariate: str
-    band: str
-    treated: float | None
-    before: float | None
-    after: float | None
-    difference_before: float | None
-    difference_after: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Population:
-    """The persons behind a panel made from registers. Counts are of persons, or where said of rows; None: too few to be shown.
-
-    Attributes
-    ----------
-    design, baseline : str
-        "cohort" or "stock", and the period at whose end the persons were found.
-    treated, controls : int
-        Persons in the treated units and in the units they are compared with.
-    effective_controls : float or None
-        (Σw)² / Σw² of the weighted control persons.
-    method : str
-        How the weights were found: "none", "entropy", "propensity" or "nearest".
-    off_support : int or None
-        Treated persons in cells of the covariates in which there is no control person.
-    counters : dict
-        How often a rule for the raw rows was used, by its code; a part of a total is named "code|part".
-    imputed : dict
-        "treated|before", "treated|after", "controls|before" and "controls|after": [imputed rows, all rows].
-    exits : dict
-        State -> "treated" and "controls" -> persons in that state at the end of each of `periods`.
-    margins : dict
-        Measure -> "treated" and "controls" -> its mean in each of `periods`, the controls weighted.
-    synthetic : bool
-        Made-up registers (the page says so by `Design.synthetic`, as for any made-up data).
-    """
-
-    design: str
-    baseline: str
-    treated: int
-    controls: int
-    effective_controls: float | None = None
-    method: str = "none"
-    off_support: int | None = 0
-    balance: tuple[BalanceRow, ...] = ()
-    counters: dict[str, int | None] = field(default_factory=dict)
-    imputed: dict[str, list[int | None]] = field(default_factory=dict)
-    periods: tuple[str, ...] = ()
-    exits: dict[str, dict[str, list[int | None]]] = field(default_factory=dict)
-    margins: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
-    synthetic: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Published:
     """A range that others have published for this effect: shown beside ours, never used. What it runs over is theirs to say."""
 
@@ -372,6 +315,48 @@ class Published:
     unit: Text
     label: Text
     source: Text
+
+
+@dataclass(frozen=True, slots=True)
+class Secondary:
+    """A further outcome, or the same outcome among a group, estimated exactly as the headline is.
+
+    Attributes
+    ----------
+    kind : str
+        "outcome" or "group": each is a family of its own, over whose `n_family` members `p_adjusted` is adjusted.
+    estimate : Estimate
+        In `outcome_unit`; its `details["placebo"]` holds no more than the distribution.
+    p_adjusted, p_adjusted_all : float or None
+        Step-down p-values over the family, and over the primary outcome and all secondary ones together.
+    method : str
+        "romano_wolf", by the placebo assignments that the family has in common, or "holm", by the p-values alone.
+    """
+
+    label: Text
+    kind: Literal["outcome", "group"]
+    outcome_unit: Text
+    decimals: int
+    better: Literal["higher", "lower", "neither"]
+    estimate: Estimate
+    p_adjusted: float | None
+    n_family: int
+    method: Literal["romano_wolf", "holm"]
+    p_adjusted_all: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Primary:
+    """The headline's outcome beside secondary ones.
+
+    `declared` is the date that the spec gives, or empty; `p_adjusted_all` what its p-value would be had it not been declared:
+    adjusted over all `tests` that were made, by `method`.
+    """
+
+    declared: str
+    p_adjusted_all: float | None
+    tests: int
+    method: Literal["romano_wolf", "holm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,6 +382,8 @@ class Result:
     claims: tuple[dict[str, Value], ...] = ()
     population: Population | None = None
     published: tuple[Published, ...] = ()
+    secondary: tuple[Secondary, ...] = ()
+    primary: Primary | None = None
 
 
 def to_json(result: Result) -> str:

@@ -282,6 +282,30 @@ class TargetGroupTable(Table):
     source: LocalText = Field(default="", description="where these numbers come from")
 
 
+class SecondaryTable(Table):
+    """A further outcome, or the outcome among a group: estimated as the headline is, its p-value adjusted for how many there are."""
+
+    label: LocalText = Field(description="the outcome or the group in words, in the plural where it is a group")
+    outcome: StrictStr | None = Field(default=None, description="with [data]: another column of the same file")
+    measure: Measure | None = Field(default=None, description="with [register]: another measure of the same persons")
+    where: StrictStr | Where | None = Field(
+        default=None,
+        description='a group: with [data] rows, { sex = "women" }; with [register] a condition on the persons, "age < 30"',
+    )
+    outcome_unit: LocalText | None = Field(default=None, description="the unit of `outcome` (default: as in [data])")
+    decimals: StrictInt | None = Field(
+        default=None, ge=0, le=6, description="decimals of `outcome` on the page (default: as in [data])"
+    )
+    better: Literal["higher", "lower", "neither"] | None = Field(
+        default=None, description="which direction of `outcome` the programme hoped for (default: as in [data])"
+    )
+
+    @property
+    def kind(self) -> Literal["outcome", "group"]:
+        """Which family it belongs to: a group, also where another outcome is looked at in it."""
+        return "outcome" if self.where is None else "group"
+
+
 class Claim(Table):
     """An effect that others have published, drawn beside ours and never mixed with it."""
 
@@ -331,6 +355,10 @@ class Spec(Table):
     headline: Headline
     estimator: tuple[EstimatorTable, ...] = Field(
         default=(), description="further estimators, shown beside the headline"
+    )
+    secondary: tuple[SecondaryTable, ...] = Field(
+        default=(),
+        description="further outcomes and groups beside the primary outcome, which is the one of the headline",
     )
     inference: InferenceTable = InferenceTable()
     target_group: TargetGroupTable | None = None

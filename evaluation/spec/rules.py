@@ -18,6 +18,7 @@ from evaluation.spec.locate import KeyPath
 from evaluation.spec.model import NOT_AVAILABLE_YET
 from evaluation.spec.options import checked
 from evaluation.spec.register_rules import registers
+from evaluation.spec.secondary_rules import secondary
 from evaluation.spec.tables import by_language, describe, walk
 from evaluation.spec.words import unknown_language
 
@@ -54,6 +55,7 @@ def ruled(raw: Mapping[str, Any], catalogue: Catalogue, meant: set[KeyPath]) -> 
     yield from _texts(raw)
     yield from _methods(raw, catalogue)
     yield from registers(raw)
+    yield from secondary(raw, meant)
     yield from cycle(raw, catalogue, meant)
 
 
