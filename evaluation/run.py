@@ -168,13 +168,18 @@ def _simulated(loaded: LoadedSpec, say: Progress) -> None:
 
 def _study(loaded: LoadedSpec, prepared: Prepared, say: Progress) -> tuple[Study, tuple[Failure, ...]]:
     """The headline and the estimates beside it; only a headline that fails stops the run."""
-    from evaluation.result import Failure
+    from evaluation.power import power_line, with_power
+    from evaluation.result import Failure, texts
     from evaluation.study import Fitted, Study, choose_inference, fit_pipeline, make_pipeline
 
     spec, panel = loaded.spec, prepared.panel
     level, adjust, how = spec.inference.level, spec.cycle.adjust, spec.cycle.options
     pipeline = make_pipeline(spec.headline.method, adjust, _options(spec.headline.options, spec.data.outcome), how)
     first = fit_pipeline(pipeline, panel, spec.inference.method, level, spec.seed)
+    first = replace(first, estimate=with_power(first.estimate, panel))
+    told = power_line(first.estimate, texts(spec.data.outcome_unit, spec.languages))
+    if told is not None:
+        say("Power", told)  # before the estimate: what this comparison could find at all
     say("Headline", f"{first.estimate.method}, {first.estimate.inference}")
     fitted: list[Fitted] = []
     failures: list[Failure] = []
