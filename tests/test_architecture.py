@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import shutil
 import subprocess
 import sys
@@ -13,25 +14,48 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "evaluation"
 FILES = sorted(PACKAGE.rglob("*.py"))
-MODULES = [pytest.param(path, id=str(path.relative_to(ROOT))) for path in FILES]
 
 LONGEST = 450
 """Lines. A longer file has a second subject in it."""
 
 
+@functools.cache
 def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"), filename=str(path))
 
 
-def imported(path: Path) -> set[str]:
+@functools.cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree(path)))
+
+
+@functools.cache
+def calls(path: Path) -> tuple[tuple[int, str], ...]:
+    """Line and written name of everything a file calls."""
+    return tuple((node.lineno, ast.unparse(node.func)) for node in nodes(path) if isinstance(node, ast.Call))
+
+
+@functools.cache
+def imported(path: Path) -> frozenset[str]:
     """The top-level packages a file imports, at its head or inside a function."""
     found = set()
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             found.add(node.module.split(".")[0])
-    return found
+    return frozenset(found)
+
+
+def at(path: Path, line: int, what: str) -> str:
+    return f"{path.relative_to(ROOT)}:{line}: {what}"
+
+
+def test_the_files_are_found():
+    """Every other test here loops over them: an empty loop would prove nothing."""
+    assert len(FILES) > 150
+    assert PACKAGE / "cli.py" in FILES
+    assert imported(PACKAGE / "numerics.py") >= {"numpy", "scipy", "evaluation"}
 
 
 def test_imports_run_one_way():
@@ -43,60 +67,58 @@ def test_imports_run_one_way():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("path", MODULES)
-def test_only_the_command_line_prints_or_exits(path):
-    if path == PACKAGE / "cli.py":
-        return
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            assert called not in {"print", "exit", "quit", "sys.exit", "os._exit", "input", "breakpoint", "click.echo", "click.secho"}, f"line {node.lineno}: {called}"
-            assert not called.startswith(("sys.stdout", "sys.stderr")), f"line {node.lineno}: {called}"
-        if isinstance(node, ast.Raise) and node.exc is not None:
-            assert "SystemExit" not in ast.unparse(node.exc), f"line {node.lineno}: raises SystemExit"
+def test_only_the_command_line_prints_or_exits():
+    forbidden = {"print", "exit", "quit", "sys.exit", "os._exit", "input", "breakpoint", "click.echo", "click.secho"}
+    found = []
+    for path in FILES:
+        if path == PACKAGE / "cli.py":
+            continue
+        found += [at(path, line, called) for line, called in calls(path) if called in forbidden or called.startswith(("sys.stdout", "sys.stderr"))]
+        raised = [node for node in nodes(path) if isinstance(node, ast.Raise) and node.exc is not None]
+        found += [at(path, node.lineno, "raises SystemExit") for node in raised if "SystemExit" in ast.unparse(node.exc)]
+    assert not found
 
 
-@pytest.mark.parametrize("path", MODULES)
-def test_files_have_one_subject(path):
-    n_lines = len(path.read_text("utf-8").splitlines())
-    assert n_lines <= LONGEST
+def test_files_have_one_subject():
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in FILES}
+    assert {name: length for name, length in lengths.items() if length > LONGEST} == {}
 
 
-@pytest.mark.parametrize("path", MODULES)
-def test_drawing_and_templates_live_in_the_report(path):
+def test_drawing_and_templates_live_in_the_report():
     drawing = [PACKAGE / "report" / name for name in ("figures", "svg.py", "converter.py")]
-    if not any(path == home or home in path.parents for home in drawing):
-        assert not imported(path) & {"altair", "vl_convert"}
-    if PACKAGE / "report" not in path.parents:
-        assert "jinja2" not in imported(path)
+    found = []
+    for path in FILES:
+        if not any(path == home or home in path.parents for home in drawing):
+            found += [at(path, 1, f"imports {name}") for name in imported(path) & {"altair", "vl_convert"}]
+        if PACKAGE / "report" not in path.parents and "jinja2" in imported(path):
+            found.append(at(path, 1, "imports jinja2"))
+    assert not found
 
 
-@pytest.mark.parametrize("path", MODULES)
-def test_no_copyleft_or_test_only_package_is_imported(path):
+def test_no_copyleft_or_test_only_package_is_imported():
     """Peers are opponents in benchmarks and never dependencies; copyleft packages are not imported at all."""
     peers = {"diff_diff", "pyfixest", "synthdid", "pysyncon", "mlsynth", "differences", "lwdid", "scpi_pkg", "quadprog", "cvxopt"}
-    assert not imported(path) & (peers | {"pytest", "hypothesis", "polars"})
+    forbidden = peers | {"pytest", "hypothesis", "polars"}
+    assert not [at(path, 1, f"imports {name}") for path in FILES for name in imported(path) & forbidden]
 
 
-@pytest.mark.parametrize("path", MODULES)
-def test_no_global_switches_and_no_shared_random_state(path):
-    for node in ast.walk(tree(path)):
-        if isinstance(node, ast.Call):
-            called = ast.unparse(node.func)
-            assert called not in {"np.random.seed", "random.seed", "alt.theme.enable", "pd.set_option", "np.seterr", "warnings.simplefilter"}, (
-                f"line {node.lineno}: {called} changes the reader's whole session"
-            )
+def test_no_global_switches_and_no_shared_random_state():
+    """They would change the reader's whole session."""
+    switches = {"np.random.seed", "random.seed", "alt.theme.enable", "pd.set_option", "np.seterr", "warnings.simplefilter"}
+    assert not [at(path, line, called) for path in FILES for line, called in calls(path) if called in switches]
 
 
-@pytest.mark.parametrize("path", MODULES)
-def test_every_module_and_public_function_says_what_it_is(path):
-    module = tree(path)
-    if not module.body or path.name == "_version.py":  # which the build reads, and holds one line
-        return
-    assert ast.get_docstring(module), "no module docstring"
-    for node in module.body:
-        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-            assert ast.get_docstring(node), f"line {node.lineno}: {node.name} has no docstring"
+def test_every_module_and_public_function_says_what_it_is():
+    found = []
+    for path in FILES:
+        module = tree(path)
+        if not module.body or path.name == "_version.py":  # which the build reads, and holds one line
+            continue
+        if not ast.get_docstring(module):
+            found.append(at(path, 1, "no module docstring"))
+        public = [node for node in module.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")]
+        found += [at(path, node.lineno, f"{node.name} has no docstring") for node in public if not ast.get_docstring(node)]
+    assert not found
 
 
 def run(code: str) -> str:
