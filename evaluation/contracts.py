@@ -306,7 +306,8 @@ def _slope_variance(fit: Fit, controls: Array | None, panel: Panel, adjusted: Ad
 class Interval:
     """What inference returns, for the headline effect and (aligned with `Fit.effects`) for the path.
 
-    Values that the method cannot give are NaN. Anything the reader must know is in `notes`.
+    `path_p_adjusted` are p-values that hold for all periods of the window at once. Values that the method cannot give are NaN.
+    Anything the reader must know is in `notes`.
     """
 
     std_error: float
@@ -317,6 +318,7 @@ class Interval:
     path_lower: Array | None = None
     path_upper: Array | None = None
     path_p_value: Array | None = None
+    path_p_adjusted: Array | None = None
     notes: tuple[Note, ...] = ()
     details: Mapping[str, Value] = field(default_factory=dict)
 

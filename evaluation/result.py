@@ -39,7 +39,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class PeriodEffect:
-    """The effect in one period (or at one event time, when units start at different times and `period` is empty)."""
+    """The effect in one period (or at one event time, when units start at different times and `period` is empty).
+
+    `p_adjusted` holds for all periods of the window at once.
+    """
 
     period: str
     event_time: int
@@ -50,6 +53,7 @@ class PeriodEffect:
     p_value: float | None = None
     observed: float | None = None
     counterfactual: float | None = None
+    p_adjusted: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,6 +266,7 @@ def _path(panel: Panel, fit: Fit, interval: Interval) -> tuple[PeriodEffect, ...
             lower=at(interval.path_lower, index),
             upper=at(interval.path_upper, index),
             p_value=at(interval.path_p_value, index),
+            p_adjusted=at(interval.path_p_adjusted, index),
             observed=at(fit.observed, index),
             counterfactual=at(fit.counterfactual, index),
         )

@@ -10,6 +10,7 @@ import numpy as np
 
 from evaluation.contracts import Fit, Pipeline, Rng
 from evaluation.errors import EstimationError
+from evaluation.multiplicity import weighted_critical
 from evaluation.panel import Array, Indices, Mask, Panel
 
 MOST_ASSIGNMENTS = 999
@@ -155,28 +156,49 @@ def each_in_turn(pipeline: Pipeline, panel: Panel, start: int) -> Array:
 
 def as_large(draws: Array, value: float) -> int:
     """How many draws are at least as large as `value` in size; equal up to rounding counts as equal."""
+    return int(_as_large(draws, value).sum())
+
+
+def _as_large(draws: Array, value: float) -> Mask:
     slack = 1e-9 * max(abs(value), float(np.max(np.abs(draws), initial=0.0)))
-    return int((np.abs(draws) >= abs(value) - slack).sum())
+    return np.asarray(np.abs(draws) >= abs(value) - slack)
 
 
-def rank_p_value(draws: Array, value: float) -> float:
-    """The share of all assignments, the true one included, with an effect at least this large: (1 + #) / (1 + n)."""
+def deviation(draws: Array, weights: Array | None = None) -> float:
+    """The standard deviation of placebo effects, by their weights."""
+    if weights is None:
+        return float(draws.std())
+    middle = float(weights @ draws) / float(weights.sum())
+    return math.sqrt(float(weights @ (draws - middle) ** 2) / float(weights.sum()))
+
+
+def rank_p_value(draws: Array, value: float, weights: Array | None = None) -> float:
+    """The share of all assignments, the true one included, with an effect at least this large: (1 + #) / (1 + n).
+
+    With `weights` (n,), relative to the true assignment's, their share by weight: (1 + Σ weights) / (1 + Σ all weights).
+    """
     if not math.isfinite(value):
         return math.nan
-    return (1 + as_large(draws, value)) / (1 + draws.size)
+    if weights is None:
+        return (1 + as_large(draws, value)) / (1 + draws.size)
+    return float((1.0 + weights[_as_large(draws, value)].sum()) / (1.0 + weights.sum()))
 
 
-def critical_size(draws: Array, level: float) -> float:
+def critical_size(draws: Array, level: float, weights: Array | None = None) -> float:
     """The largest |effect − hypothesis| that the rank test does not reject; infinite where it can reject nothing.
 
     The test rejects when (1 + #{|draw| ≥ d}) / (1 + n) ≤ 1 − level, so the bound is the k-th largest |draw| with
-    k = ⌊(1 − level)(n + 1)⌋.
+    k = ⌊(1 − level)(n + 1)⌋; with weights, where their sum first exceeds that share.
     """
+    if weights is not None:
+        return weighted_critical(np.abs(draws), weights, level)
     k = math.floor((1.0 - level) * (draws.size + 1) + 1e-9)
     return math.inf if k == 0 else float(np.sort(np.abs(draws))[-k])
 
 
-def path_test(draws: Array, effects: Array, level: float) -> tuple[Array, Array, Array, Array]:
+def path_test(
+    draws: Array, effects: Array, level: float, weights: Array | None = None
+) -> tuple[Array, Array, Array, Array]:
     """Standard deviation, lower, upper and p-value for each period, from (assignments, times) placebo effects."""
     n_times = effects.size
     out = np.full((4, n_times), np.nan)
@@ -185,6 +207,7 @@ def path_test(draws: Array, effects: Array, level: float) -> tuple[Array, Array,
         column = draws[:, time]
         if not np.any(column) and effects[time] == 0.0:
             continue  # the reference period: zero by construction
-        half = critical_size(column, level)
-        out[:, time] = (column.std(), effects[time] - half, effects[time] + half, rank_p_value(column, effects[time]))
+        half, effect = critical_size(column, level, weights), float(effects[time])
+        p_value = rank_p_value(column, effect, weights)
+        out[:, time] = (deviation(column, weights), effect - half, effect + half, p_value)
     return out[0], out[1], out[2], out[3]

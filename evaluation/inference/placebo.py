@@ -9,12 +9,14 @@ from evaluation.inference.draws import (
     Placebos,
     as_large,
     critical_size,
+    deviation,
     each_in_turn,
     path_test,
     placebo_fits,
     rank_p_value,
     slope_factors,
 )
+from evaluation.inference.joint import over_window
 from evaluation.panel import Array, Panel
 from evaluation.result import Note, Value, number, numbers
 
@@ -59,18 +61,22 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
     return from_placebos(fit, placebos, panel, level, np.ones(len(placebos.fits)))
 
 
-def from_placebos(fit: Fit, placebos: Placebos, panel: Panel, level: float, factors: Array) -> Interval:
+def from_placebos(
+    fit: Fit, placebos: Placebos, panel: Panel, level: float, factors: Array, weights: Array | None = None
+) -> Interval:
     """The interval from placebo effects multiplied by `factors` (assignments,): 1 for equally noisy units.
 
     Shared slopes of the adjustment for the cycle widen them further where the treated unit's series moved more than theirs.
+    `weights` (assignments,) say how likely each was drawn, relative to the true one; without them all are equally likely.
     """
     factors = factors * slope_factors(fit, placebos, placebos.effects * factors)
     draws = placebos.effects * factors
     paths = placebos.paths(fit.event_times) * factors[:, None]
-    half = critical_size(draws, level)
-    deviation, lower, upper, p_values = path_test(paths, fit.effects, level)
+    half = critical_size(draws, level, weights)
+    errors, lower, upper, p_values = path_test(paths, fit.effects, level, weights)
+    adjusted, joint = over_window(fit, paths, panel, level, weights)
     notes: list[Note] = []
-    smallest = 1.0 / (1 + draws.size)
+    smallest = 1.0 / (1.0 + (draws.size if weights is None else float(weights.sum())))
     if not np.isfinite(half):
         notes.append(
             Note(
@@ -96,16 +102,17 @@ def from_placebos(fit: Fit, placebos: Placebos, panel: Panel, level: float, fact
             )
         )
     return Interval(
-        std_error=float(draws.std()),
+        std_error=deviation(draws, weights),
         lower=fit.att - half,
         upper=fit.att + half,
-        p_value=rank_p_value(draws, fit.att),
-        path_std_error=deviation,
+        p_value=rank_p_value(draws, fit.att, weights),
+        path_std_error=errors,
         path_lower=lower,
         path_upper=upper,
         path_p_value=p_values,
+        path_p_adjusted=adjusted,
         notes=tuple(notes),
-        details={"placebo": _details(fit, placebos, draws, panel)},
+        details={"placebo": {**_details(fit, placebos, draws, panel, weights), **({"joint": joint} if joint else {})}},
     )
 
 
@@ -124,7 +131,7 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     return np.array([rank_p_value(np.delete(effects, row), effects[row]) for row in range(effects.size)])
 
 
-def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel) -> Value:
+def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel, weights: Array | None) -> dict[str, Value]:
     names = [" + ".join(panel.units[row] for row in rows) for rows in placebos.assignments]
     details: dict[str, Value] = {
         "units": list(names),
@@ -132,9 +139,12 @@ def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel) -> Value:
         "treated_effect": fit.att,
         "rank": 1 + as_large(draws, fit.att),
         "count": 1 + int(draws.size),
-        "smallest_p": 1.0 / (1 + draws.size),
-        "sd": float(draws.std()),
+        "smallest_p": 1.0 / (1.0 + (draws.size if weights is None else float(weights.sum()))),
+        "sd": deviation(draws, weights),
     }
+    if weights is not None:
+        details["weights"] = numbers((weights / (1.0 + weights.sum())).tolist())
+        details["share"] = rank_p_value(draws, fit.att, weights)
     if fit.periods is None:
         return {**details, **_before_the_starts(fit, placebos)}
     if fit.fit_rmse is None:
@@ -158,7 +168,7 @@ def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel) -> Value:
             "treated_ratio": number(own_ratio),
             "treated_rmspe_pre": fit.fit_rmse,
             "rank_ratio": 1 + as_large(ratios[finite], own_ratio),
-            "p_ratio": rank_p_value(ratios[finite], own_ratio),
+            "p_ratio": rank_p_value(ratios[finite], own_ratio, None if weights is None else weights[finite]),
             "poor_fit": int((fits**2 > POOR * fit.fit_rmse**2).sum()),
             "perfect_fit": int((fits < PERFECT * usual).sum()),
         }

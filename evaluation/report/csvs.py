@@ -24,7 +24,7 @@ _TABLES = frozenset(
     }
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_PERIOD = ("period", "event_time", "effect", "std_error", "lower", "upper", "p_value", "observed", "counterfactual")
+_PERIOD = ("period", "event_time", "effect", "std_error", "lower", "upper", "p_value", "p_adjusted", "observed", "counterfactual")
 
 
 def is_table(name: str) -> bool:
