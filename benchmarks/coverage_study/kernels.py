@@ -1,0 +1,130 @@
+"""Estimates of the treated and of every placebo assignment, without the panels, fits and notes that the product makes of them.
+
+They give the product's own numbers (a test holds them against it); only the paths of effects are formed, and what the refits of one
+replication share is worked out once. Treated units are the first rows; the placebo pool is all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from coverage_study.worlds import UNITS, Drawn, Rng, Shape
+from evaluation.numerics import simplex_least_squares
+from evaluation.panel import Array, Indices
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Effects by period of one replication: `own` (periods,) of the treated, `others` (assignments, periods) of the placebos."""
+
+    own: Array
+    others: Array
+
+
+def assignments(treated: int, most: int, rng: Rng) -> Indices:
+    """(assignments, treated) rows that stand in for the treated: each of the pool, or a seeded sample of `most` groups.
+
+    The sample is the product's own, drawn in the same way; rows are in random order, so one sample serves all replications.
+    """
+    pool = UNITS - treated
+    if treated == 1:
+        return np.arange(1, UNITS)[:, None]
+    seen: set[tuple[int, ...]] = set()
+    while len(seen) < most:
+        seen.add(tuple(int(row) for row in np.sort(rng.choice(pool, size=treated, replace=False))))
+    return np.array(sorted(seen)) + treated
+
+
+def shares(persons: Array | None, rows: Indices) -> Array:
+    """(assignments, treated) weights of the units of each average: their persons, or equal."""
+    weight = np.ones(rows.shape) if persons is None else persons[rows]
+    return np.asarray(weight / weight.sum(axis=1, keepdims=True))
+
+
+Kernel = Callable[[Array, Array | None, Indices, Shape], Paths]
+"""(units, periods) outcomes, (units,) persons or None, (assignments, treated) rows → the paths of one replication."""
+
+
+def did(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
+    """The change of the treated minus the mean change of the controls, by period."""
+    treated = rows.shape[1]
+    lines = outcome - outcome[:, : shape.before].mean(axis=1, keepdims=True)
+    total = lines[treated:].sum(axis=0)
+    pool = len(outcome) - treated
+    own = shares(persons, np.arange(treated)[None, :])[0] @ lines[:treated] - total / pool
+    if treated == 1:
+        chosen = lines[1:]
+        return Paths(own, chosen - (total - chosen) / (pool - 1))
+    weights = np.zeros((len(rows), len(outcome)))
+    np.put_along_axis(weights, rows, shares(persons, rows), axis=1)
+    member = np.zeros_like(weights)
+    np.put_along_axis(member, rows, 1.0, axis=1)
+    return Paths(own, weights @ lines - (total - member @ lines) / (pool - treated))
+
+
+def _each(fit: Callable[[Array, Array], Array], outcome: Array, persons: Array | None, rows: Indices) -> Paths:
+    """`fit(controls' outcomes, mean outcome of the treated)` → path, for the treated and for every assignment."""
+    treated = rows.shape[1]
+    mine = shares(persons, np.arange(treated)[None, :])[0] @ outcome[:treated]
+    pool = outcome[treated:]
+    weights = shares(persons, rows)
+    keep = np.ones(len(pool), dtype=np.bool_)
+    others = np.empty((len(rows), outcome.shape[1]))
+    for place, (units, weight) in enumerate(zip(rows, weights, strict=True)):
+        keep[units - treated] = False
+        others[place] = fit(pool[keep], weight @ outcome[units])
+        keep[units - treated] = True
+    return Paths(fit(pool, mine), others)
+
+
+def synthetic_control(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
+    """Observed minus the weighted controls; weights fitted to the periods before the start."""
+
+    def fit(controls: Array, line: Array) -> Array:
+        weights = simplex_least_squares(controls[:, : shape.before].T, line[: shape.before])
+        return np.asarray(line - weights @ controls)
+
+    return _each(fit, outcome, persons, rows)
+
+
+def demeaned_synthetic_control(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
+    """The same of deviations from each unit's mean before the start."""
+    return synthetic_control(outcome - outcome[:, : shape.before].mean(axis=1, keepdims=True), persons, rows, shape)
+
+
+def synthetic_did(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
+    """Unit weights with a ridge and an intercept, time weights with an intercept, and the contrast under both."""
+    before, cells = shape.before, rows.shape[1] * shape.window
+
+    def fit(controls: Array, line: Array) -> Array:
+        early = controls[:, :before]
+        level = float(np.diff(early, axis=1).std(ddof=1))
+        ridge = np.sqrt(cells) * level**2 * before
+        columns = early.T
+        omega = simplex_least_squares(columns - columns.mean(axis=0), line[:before] - line[:before].mean(), ridge)
+        late = controls[:, before : before + shape.window].mean(axis=1)
+        times = simplex_least_squares(
+            early - early.mean(axis=0), late - late.mean(), (1e-6 * level) ** 2 * len(controls)
+        )
+        gap = line - omega @ controls
+        return np.asarray(gap - gap[:before] @ times)
+
+    return _each(fit, outcome, persons, rows)
+
+
+KERNELS: dict[str, Kernel] = {
+    "did": did,
+    "synthetic_control": synthetic_control,
+    "synthetic_control demeaned": demeaned_synthetic_control,
+    "synthetic_did": synthetic_did,
+}
+"""By the estimator's name, an option that is switched on behind it."""
+
+
+def each_replication(kernel: Kernel, drawn: Drawn, rows: Indices, shape: Shape, *, sized: bool) -> Iterator[Paths]:
+    """The paths of every replication."""
+    for outcome, persons in zip(drawn.outcome, drawn.persons, strict=True):
+        yield kernel(outcome, persons if sized else None, rows, shape)
