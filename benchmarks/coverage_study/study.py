@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any, cast
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from evaluation.errors import EstimationError
 from evaluation.inference import INFERENCES
 from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
 from evaluation.multiplicity import joint_p_value
-from evaluation.panel import Array, Panel
+from evaluation.panel import Array, Indices, Panel
 from evaluation.study import make_pipeline, stream
 
 SEED = 2015
@@ -113,6 +114,7 @@ def _placebo_rows(group: Group) -> list[Row]:
     pipeline = pipeline_of(group.estimator, group.adjust)
     kernel = KERNELS.get(group.estimator) if group.adjust == "none" else None
     scale = spread(group.world, group.periods)
+    paths: Paths | None
     rows = assignments(group.treated, group.most, stream(SEED, f"assignments/{group.treated}"))
     tallies: dict[tuple[str, str], Tally] = {}
     notes: dict[str, str] = {}
@@ -149,7 +151,10 @@ def _placebo_rows(group: Group) -> list[Row]:
                 notes[name] = f"refused: {error}"
                 continue
             tallies.setdefault((name, "effect"), Tally()).add(found.lower, found.upper, found.p_value)
-            if found.path_p_value is not None and name != "block_placebo":
+            joint = cast("dict[str, Any]", found.details["placebo"]).get("joint")
+            if joint is not None and name != "placebo":  # that one's is worked out below, with its power
+                tallies.setdefault((name, "joint"), Tally()).add(math.nan, math.nan, joint["p_value"])
+            if found.path_p_value is not None:
                 first = int(np.flatnonzero(fit.event_times == 0)[0])
                 assert found.path_lower is not None
                 assert found.path_upper is not None
@@ -191,24 +196,42 @@ def _over_periods(tallies: dict[tuple[str, str], Tally], paths: Paths, shape: Sh
         tally.found.append(tuple(test(size * scale) <= 0.05 for size in EFFECTS))
 
 
-def fits_of(paths: Paths, rows: Array, shape: Shape, *, exhaustive: bool) -> tuple[Fit, Placebos]:
-    """Paths as fits and placebos for the product's inferences, with the last two periods before the start and the first after it."""
+class Quick(Placebos):
+    """Placebos whose fits all have the same event times, so that their paths need no look at them one by one."""
+
+    __slots__ = ()
+
+    def paths(self, event_times: Indices) -> Array:
+        """(assignments, times)."""
+        assert event_times is self.fits[0].event_times
+        return np.array([fit.effects for fit in self.fits])
+
+
+def shown_times(shape: Shape) -> Indices:
+    """Event times of the shortened paths: two before the start, and the window where it is short, else its first."""
+    return np.arange(-2, shape.window if shape.window < 10 else 1)
+
+
+TIMES = {shape: shown_times(shape) for shape in SHAPES.values()}
+
+
+def fits_of(paths: Paths, rows: Indices, shape: Shape, *, exhaustive: bool) -> tuple[Fit, Placebos]:
+    """Paths as fits and placebos for the product's inferences, shortened: whole ones cost more than they tell."""
     window = slice(shape.before, shape.before + shape.window)
-    keep = slice(shape.before - 2, shape.before + 1)
-    times = np.arange(-2, 1)
+    times = TIMES[shape]
     every = np.vstack([paths.own, paths.others])
     effects = every[:, window].mean(axis=1).tolist()
     gaps = np.sqrt(np.mean(every[:, : shape.before] ** 2, axis=1)).tolist()
     fits = [
         Fit(att=effect, effects=path, event_times=times, fit_rmse=gap)
-        for effect, path, gap in zip(effects, every[:, keep], gaps, strict=True)
+        for effect, path, gap in zip(effects, every[:, shape.before + times], gaps, strict=True)
     ]
-    return fits[0], Placebos(tuple(map(tuple, rows.tolist())), tuple(fits[1:]), 0, exhaustive)
+    return fits[0], Quick(tuple(map(tuple, rows.tolist())), tuple(fits[1:]), 0, exhaustive)
 
 
 def shortened(fit: Fit, placebos: Placebos, shape: Shape) -> tuple[Fit, Placebos, Paths | None]:
-    """The product's fits with the same few periods only, which spares the inferences work; and their paths where all have one."""
-    wanted = np.arange(-2, 1)
+    """The product's fits with the same few periods only; and their whole paths where all have one."""
+    wanted = TIMES[shape]
 
     def short(one: Fit) -> Fit:
         place = {int(time): index for index, time in enumerate(one.event_times)}
@@ -222,9 +245,7 @@ def shortened(fit: Fit, placebos: Placebos, shape: Shape) -> tuple[Fit, Placebos
         paths = Paths(fit.effects, placebos.paths(fit.event_times))
         if not (np.isfinite(paths.own).all() and np.isfinite(paths.others).all()):
             paths = None
-    few = Placebos(
-        placebos.assignments, tuple(short(one) for one in placebos.fits), placebos.failed, placebos.exhaustive
-    )
+    few = Quick(placebos.assignments, tuple(short(one) for one in placebos.fits), placebos.failed, placebos.exhaustive)
     return short(fit), few, paths
 
 
@@ -287,13 +308,31 @@ def _row(group: Group, inference: str, statistic: str, tally: Tally, scale: floa
             length = float(lengths.mean()) if np.isfinite(lengths).all() else None
         elif tally.found:
             power = [float(share) for share in np.mean(np.array(tally.found)[usable], axis=0)]
-    shape = SHAPES[group.periods]
     remarks = [text for text in (note, _warning(group, inference)) if text]
     return Row(
-        group.world, UNITS, group.periods, shape.before, group.treated, group.treated_size, group.estimator, group.adjust,
-        inference, statistic, done, size, size_10, coverage, *power, length, error,
-        1.0 / (1 + count) if count else None, "; ".join(remarks), supported(size, done),
-    )  # fmt: skip
+        world=group.world,
+        units=UNITS,
+        periods=group.periods,
+        pre_periods=SHAPES[group.periods].before,
+        treated=group.treated,
+        treated_size=group.treated_size,
+        estimator=group.estimator,
+        adjust=group.adjust,
+        inference=inference,
+        statistic=statistic,
+        replications=done,
+        size_05=size,
+        size_10=size_10,
+        coverage=coverage,
+        power_025=power[0],
+        power_050=power[1],
+        power_100=power[2],
+        length=length,
+        error=error,
+        smallest_p=1.0 / (1 + count) if count else None,
+        note="; ".join(remarks),
+        supported=supported(size, done),
+    )
 
 
 def panel_of(group: Group, drawn: Drawn, place: int) -> Panel:

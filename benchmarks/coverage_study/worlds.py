@@ -106,13 +106,13 @@ def noise(
     steps[..., 1:] *= np.sqrt(1.0 - persistence**2)
     for period in range(1, periods + burn):
         steps[..., period] += persistence * steps[..., period - 1]
-    return steps[..., burn:]
+    return np.asarray(steps[..., burn:])
 
 
 def nation(shape: Shape) -> Array:
     """(periods,) the national path: 2008-14 stretched over the periods before the start, 2015 and on over those after it."""
     if shape.periods == NATION.size:
-        return NATION - NATION.mean()
+        return np.asarray(NATION - NATION.mean())
     after = shape.periods - shape.before
     centres = np.concatenate([(np.arange(7) + 0.5) / 7 * shape.before, shape.before + (np.arange(5) + 0.5) / 5 * after])
     path = np.interp(np.arange(shape.periods) + 0.5, centres, NATION[:12])
@@ -231,6 +231,7 @@ def spread(name: str, periods: int) -> float:
 
 
 NAMES = tuple(f"unit {row:02d}" for row in range(UNITS))
+PERIODS = tuple(Period("year", 1961 + index) for index in range(max(SHAPES)))
 
 
 def panel(drawn: Drawn, replication: int, shape: Shape, treated: int, *, sized: bool) -> Panel:
@@ -241,7 +242,7 @@ def panel(drawn: Drawn, replication: int, shape: Shape, treated: int, *, sized: 
     return Panel(
         drawn.outcome[replication],
         NAMES,
-        tuple(Period("year", 1961 + index) for index in range(shape.periods)),
+        PERIODS[: shape.periods],
         start,
         size=persons,
         region=drawn.region[replication],
