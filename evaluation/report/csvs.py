@@ -20,7 +20,7 @@ _TABLES = frozenset(
     {
         "estimates.csv", "effects_by_period.csv", "weights.csv", "checks.csv", "cycle_ladder.csv", "flow.csv", "cycle_waterfall.csv",
         "cycle_coefficients.csv", "cycle_series.csv",
-        "placebos.csv", "placebo_gaps.csv", "balance.csv", "persons.csv", "published.csv", "cycle_audit.csv",
+        "placebos.csv", "placebo_gaps.csv", "power.csv", "balance.csv", "persons.csv", "published.csv", "cycle_audit.csv",
     }
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -78,6 +78,7 @@ def csv_files(result: Result) -> dict[str, str]:
     if result.population is not None:
         tables |= _persons(result.population)
     tables |= _placebos(result.headline, result)
+    tables |= _power(result.headline)
     tables |= _cycle(result.cycle)
     tables |= _audit(result.cycle.audit)
     for check in result.checks:
@@ -105,6 +106,16 @@ def _placebos(estimate: Estimate, result: Result) -> dict[str, tuple[Sequence[st
             [(unit, period, gap) for unit, row in lines for period, gap in zip(found.periods, row, strict=False)],
         ),
     }
+
+
+def _power(estimate: Estimate) -> dict[str, tuple[Sequence[str], list[Sequence[object]]]]:
+    """The chance of finding an effect, by its size."""
+    found = estimate.details.get("power")
+    curve = found.get("curve") if isinstance(found, dict) else None
+    if not isinstance(curve, dict):
+        return {}
+    steps = zip(facts.numbers(curve.get("effects")), facts.numbers(curve.get("power")), strict=False)
+    return {"power.csv": (("effect", "power"), list(steps))}
 
 
 def _cycle(cycle: Cycle) -> dict[str, tuple[Sequence[str], list[Sequence[object]]]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evaluation._version import __version__
-from evaluation.report import audit_rows, audit_sentences, cycle, drawings, facts, persons, remarks, sentences
+from evaluation.report import audit_rows, audit_sentences, cycle, drawings, facts, persons, power, remarks, sentences
 from evaluation.report.csvs import csv_files
 from evaluation.report.drawings import Shown
 from evaluation.report.figures import FIGURES
@@ -90,10 +90,7 @@ def render(result: Result, language: str, *, audit: bool = False) -> str:
             "title": words("certainty.weight_title" if result.verdict.direction == "unclear" else "certainty.title"),
             "doubt": sentences.doubt_sentence(result, words),
             "strength": sentences.strength(result, words),
-            # a target group's own paragraph says it, and an effect that was found needs no such limit
-            "detectable": sentences.detectable_sentence(result, words)
-            if result.verdict.direction == "unclear" and design.target_group is None
-            else None,
+            "before": power.before_sentence(result, words),
             "uncertainty": sentences.uncertainty_sentences(result, words),
             "limits": sentences.limits(result, words),
             "target": sentences.target_sentences(result, words),
@@ -168,6 +165,7 @@ def _texts(result: Result, words: Words) -> dict[str, list[str]]:
         "methods": sentences.agreement_sentences(result, words),
         "published": persons.published_sentences(result, words),
         "chance": sentences.chance_sentences(result, words),
+        "power": power.power_sentences(result, words),
         "turn": sentences.turn_sentences(result, words),
         "balance": persons.balance_sentences(result, words),
         "weights": sentences.weights_sentences(result, words),

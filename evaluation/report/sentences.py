@@ -114,13 +114,6 @@ def ruled_out_sentence(result: Result, words: Words) -> str | None:
     return words(f"answer.card.{direction}", near=words.number(near, decimals), far=amount(far, result, words))
 
 
-def detectable_sentence(result: Result, words: Words) -> str | None:
-    """The smallest effect the comparison could be expected to show."""
-    if result.verdict.detectable is None:
-        return None
-    return words("answer.card.detectable", detectable=amount(result.verdict.detectable, result, words))
-
-
 def uncertainty_sentences(result: Result, words: Words) -> list[str]:
     """What the interval is, and what it is measured on."""
     sentences = [words("answer.card.what_interval")] if facts.valid(result) else []

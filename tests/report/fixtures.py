@@ -136,6 +136,14 @@ def estimate(
     )  # fmt: skip
 
 
+def power(mde: float, share: float | None = None) -> dict[str, Value]:
+    """A power curve that reaches 0.8 at `mde`."""
+    effects = [2 * mde * step / 40 for step in range(41)]
+    curve = [0.05 + 0.95 * min(1.0, effect / mde) ** 2 * 0.75 / 0.95 if effect <= mde else 1 - 0.2 * (2 - effect / mde) for effect in effects]
+    told: dict[str, Value] = {"mde": mde, "level": 0.95, "power": 0.8, "test": "rank", "placebos": 93, "curve": {"effects": list(effects), "power": list(curve)}}
+    return told if share is None else {**told, "share_persons": share, "mde_infinite_persons": mde * (1 - share) ** 0.5}
+
+
 def provenance(spec: str, data: str, rows: int) -> Provenance:
     return Provenance(
         "0.1.0", "3.11.7", {"numpy": "2.3.5", "scipy": "1.16.3", "altair": "6.3.0"}, 860, spec, "ab" * 32, (SPECS / spec).read_text(encoding="utf-8"),
@@ -167,6 +175,7 @@ def hjorring() -> Result:
     ]
     from dataclasses import replace
 
+    headline = replace(headline, details={**headline.details, "power": power(1.7)})
     further.insert(2, replace(further[1], effect=-0.16, details={**further[1].details, "label": "demeaned"}))
     texts = spec["target_group"]
     group = TargetGroup(

@@ -14,6 +14,7 @@ from evaluation.report.figures import (
     observed_expected,
     placebo_gaps,
     placebo_in_time,
+    power_curve,
     rank_strip,
     waterfall,
 )
@@ -32,6 +33,7 @@ FIGURES: dict[str, Figure] = {
         forest.FIGURE,
         placebo_gaps.FIGURE,
         rank_strip.FIGURE,
+        power_curve.FIGURE,
         every_unit_treated.FIGURE,
         placebo_in_time.FIGURE,
         leave_one_out.FIGURE,
