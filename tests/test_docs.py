@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import os
 import pkgutil
 import re
@@ -19,6 +20,7 @@ import pytest
 import evaluation
 from evaluation.estimators import ESTIMATORS
 from evaluation.inference import INFERENCES
+from tests.report.test_examples import IN_README, stale
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -69,10 +71,13 @@ def test_readme_shows_how_to_test_and_how_to_run():
 
 
 def test_commands_of_the_readme_do_what_it_says(tmp_path):
-    """All of them, in the order of the page, in one copy of the folder; each must end with exit code 0."""
+    """All of them, in the order of the page, in one copy of the folder; each must end with exit code 0, and the examples of
+    `reports/` come out as they are committed."""
     shutil.copytree(ROOT / "specs", tmp_path / "specs")
     if (ROOT / "reports").exists():
         shutil.copytree(ROOT / "reports", tmp_path / "reports")
+    for name in IN_README:
+        (tmp_path / "reports" / f"{name}.json").unlink()
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
     for line in commands():
         if re.search(r"\b[A-Z]{3,}\b", line):
@@ -80,6 +85,9 @@ def test_commands_of_the_readme_do_what_it_says(tmp_path):
         words = [sys.executable, "-c", "from evaluation.cli import main; main()", *shlex.split(line)[1:]]
         done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, f"{line}\n{done.stderr}"
+    assert IN_README, "the README runs none of the examples"
+    for name in IN_README:
+        assert stale(name, json.loads((tmp_path / "reports" / f"{name}.json").read_text("utf-8"))) == [], name
 
 
 def test_python_of_the_readme_runs(tmp_path):
