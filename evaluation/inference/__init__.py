@@ -4,6 +4,7 @@ from evaluation.contracts import Inference
 from evaluation.inference import (
     analytic,
     block_bootstrap,
+    block_placebo,
     cluster,
     cluster_cr2,
     conformal,
@@ -28,6 +29,7 @@ INFERENCES: dict[str, Inference] = {
         placebo.METHOD,
         ferman_pinto.METHOD,
         standardized_placebo.METHOD,
+        block_placebo.METHOD,
         conley_taber.METHOD,
         conformal.METHOD,
         prediction_interval.METHOD,

@@ -44,9 +44,14 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
 def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
     """The interval from a fit and its placebo fits."""
+    return rescaled(fit, placebos, panel, level)
+
+
+def rescaled(fit: Fit, placebos: Placebos, panel: Panel, level: float, weights: Array | None = None) -> Interval:
+    """The interval from placebo effects rescaled to the treated unit's noise; with `weights` (assignments,) as `from_placebos`."""
     design, own = _designs(placebos, panel)
     factors, constant, slope = _rescale(design, placebos.effects, own)
-    interval = from_placebos(fit, placebos, panel, level, factors)
+    interval = from_placebos(fit, placebos, panel, level, factors, weights)
     details = dict(interval.details)
     details["variance"] = {
         "constant": constant,
@@ -73,14 +78,19 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
 def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     """(units,) p-values when each unit in turn is the treated one; the refits are shared, the rescaling is each unit's own."""
     effects = each_in_turn(pipeline, panel, start)
+    scaled = rescaled_in_turn(effects, panel, start)
+    return np.array([rank_p_value(np.delete(scaled[row], row), effects[row]) for row in range(effects.size)])
+
+
+def rescaled_in_turn(effects: Array, panel: Panel, start: int) -> Array:
+    """(units, units): in row i all effects at the noise of unit i, by a variance function that knows nothing of its effect."""
     noise = _noise(panel.assign({0: start}))
     design = np.column_stack([np.ones(effects.size), noise])
-    p_values = np.empty(effects.size)
+    scaled = np.tile(effects, (effects.size, 1))
     for row in range(effects.size):
         others = np.delete(np.arange(effects.size), row)
-        factors, _, _ = _rescale(design[others], effects[others], design[row])
-        p_values[row] = rank_p_value(effects[others] * factors, effects[row])
-    return p_values
+        scaled[row, others] *= _rescale(design[others], effects[others], design[row])[0]
+    return scaled
 
 
 def _designs(placebos: Placebos, panel: Panel) -> tuple[Array, Array]:

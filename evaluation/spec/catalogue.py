@@ -18,7 +18,7 @@ Kind: TypeAlias = Literal["estimator", "inference", "adjustment", "check"]
 PLANNED: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {
         "estimator": (),
-        "inference": ("block_placebo",),
+        "inference": (),
         "adjustment": (),
         "check": (),
     }

@@ -109,7 +109,6 @@ def test_version(evaluate: Any) -> None:
             ["--methods", "synthetic_contrl"],
             "no method 'synthetic_contrl'; did you mean 'synthetic_control'? `evaluate --methods` lists them",
         ),
-        (["--methods", "block_placebo"], "inference 'block_placebo' is not available yet; `evaluate --methods` lists what is"),
         (["--render", "r.json"], "r.json: there is no such file"),
         (
             ["--simulate", "registers", "--scenario", "efect"],
