@@ -99,12 +99,12 @@ def protect(
     return replace(
         result,
         design=replace(result.design, controls=controls),
-        headline=_estimate(result.headline, hidden, minimum),
-        estimates=tuple(_estimate(each, hidden, minimum) for each in result.estimates),
+        headline=protected_estimate(result.headline, hidden, minimum),
+        estimates=tuple(protected_estimate(each, hidden, minimum) for each in result.estimates),
         cycle=cycle,
         checks=tuple(_check(each, hidden) for each in result.checks),
         failures=tuple(
-            replace(each, problems=tuple(_blotted(text, hidden) for text in each.problems)) for each in result.failures
+            replace(each, problems=tuple(blotted(text, hidden) for text in each.problems)) for each in result.failures
         ),
         flow=tuple(replace(step, facts=_blotted_facts(step.facts, hidden)) for step in flow),
         population=population,
@@ -112,7 +112,7 @@ def protect(
     )
 
 
-def _estimate(estimate: Estimate, hidden: frozenset[str], minimum: int) -> Estimate:
+def protected_estimate(estimate: Estimate, hidden: frozenset[str], minimum: int) -> Estimate:
     weights = {name: weight for name, weight in estimate.unit_weights.items() if name not in hidden}
     rest = sum(weight for name, weight in estimate.unit_weights.items() if name in hidden)
     if rest:
@@ -141,14 +141,14 @@ def _of_few(note: Note, minimum: int) -> bool:
 
 def _note(note: Note, hidden: frozenset[str]) -> Note:
     """The note with hidden names blotted out of its text and its facts."""
-    return Note(note.code, _blotted(note.text, hidden), _blotted_facts(note.facts, hidden))
+    return Note(note.code, blotted(note.text, hidden), _blotted_facts(note.facts, hidden))
 
 
 def _blotted_facts(facts: dict[str, Value], hidden: frozenset[str]) -> dict[str, Value]:
-    return {key: _blotted(value, hidden) if isinstance(value, str) else value for key, value in facts.items()}
+    return {key: blotted(value, hidden) if isinstance(value, str) else value for key, value in facts.items()}
 
 
-def _blotted(text: str, hidden: frozenset[str]) -> str:
+def blotted(text: str, hidden: frozenset[str]) -> str:
     """The text with every hidden name that stands as a word of its own replaced."""
     for name in sorted(hidden, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", HIDDEN, text)
@@ -204,7 +204,7 @@ def protected_cycle(
 def _without(value: Value, hidden: frozenset[str]) -> Value:
     """Anything without what tells of a hidden unit: its key, its row, its name in a text or a list."""
     if isinstance(value, str):
-        return _blotted(value, hidden)
+        return blotted(value, hidden)
     if isinstance(value, list):
         return [_without(each, hidden) for each in value]
     if not isinstance(value, dict):

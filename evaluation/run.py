@@ -13,6 +13,7 @@ from evaluation.spec.loaded import LoadedSpec
 
 if TYPE_CHECKING:
     from evaluation.checking import Found, Second
+    from evaluation.further import Further
     from evaluation.panel import Panel
     from evaluation.prepare import Prepared
     from evaluation.result import CheckResult, Cycle, Failure, Population, Result
@@ -85,6 +86,7 @@ def _evaluated(loaded: LoadedSpec, say: Progress, second: Second | None) -> Resu
     """From the spec to the Result that may be published."""
     from evaluation import disclosure, provenance
     from evaluation.design import defaults_used, describe
+    from evaluation.families import estimate_all
     from evaluation.result import Disclosure, Published, Result, texts
     from evaluation.verdict import judge
 
@@ -93,11 +95,12 @@ def _evaluated(loaded: LoadedSpec, say: Progress, second: Second | None) -> Resu
         "Spec",
         f"{loaded.path.name}, {_count(1 + len(spec.estimator), 'estimator')}, {_count(len(catalogue().checks), 'check')}",
     )
-    prepared, population = _prepared(loaded, say)
+    prepared, population, further = _prepared(loaded, say)
     say("Data", data_line(prepared))
     study, failures = _study(loaded, prepared, say)
     record = provenance.record(loaded, prepared.inputs, defaults_used(spec))
     study = replace(study, record=record, flow=prepared.flow, population=population)
+    families = estimate_all(further, study, spec, say)
     checks, cycle, broken = _checked(study, say, second)
     headline = replace(study.headline, notes=(*study.headline.notes, *prepared.notes))
     result = Result(
@@ -113,7 +116,7 @@ def _evaluated(loaded: LoadedSpec, say: Progress, second: Second | None) -> Resu
         provenance=record,
         disclosure=Disclosure(spec.data.public, spec.disclosure.minimum, spec.disclosure.round),
         flow=prepared.flow,
-        failures=(*failures, *broken),
+        failures=(*failures, *families.failures, *broken),
         commissioned_by=texts(spec.commissioned_by, spec.languages) if spec.commissioned_by else {},
         funding=texts(spec.funding, spec.languages) if spec.funding else {},
         population=population,
@@ -127,6 +130,8 @@ def _evaluated(loaded: LoadedSpec, say: Progress, second: Second | None) -> Resu
             )
             for claim in spec.claim
         ),
+        secondary=families.secondary,
+        primary=families.primary,
     )
     return disclosure.protect(
         result,
@@ -138,22 +143,24 @@ def _evaluated(loaded: LoadedSpec, say: Progress, second: Second | None) -> Resu
     )
 
 
-def _prepared(loaded: LoadedSpec, say: Progress) -> tuple[Prepared, Population | None]:
+def _prepared(loaded: LoadedSpec, say: Progress) -> tuple[Prepared, Population | None, tuple[Further, ...]]:
     """The panel: read as it is, or made of persons' registers (which are simulated first where the spec says so).
 
-    The outside series of the business cycle are then brought to its units and periods.
+    Beside it those of secondary outcomes and groups, from the same reading. The outside series of the business cycle are then
+    brought to the panel's units and periods.
     """
     from evaluation.series import attach
 
     if loaded.spec.registers is None:
-        from evaluation.prepare import prepare
+        from evaluation.further import prepare_all
 
-        return attach(loaded, prepare(loaded)), None
+        prepared, further = prepare_all(loaded)
+        return attach(loaded, prepared), None, further
     from evaluation.register import flow
 
     _simulated(loaded, say)
     registered = flow.prepare(loaded, say)
-    return attach(loaded, registered.prepared), registered.population
+    return attach(loaded, registered.prepared), registered.population, registered.further
 
 
 def _simulated(loaded: LoadedSpec, say: Progress) -> None:
@@ -168,9 +175,11 @@ def _simulated(loaded: LoadedSpec, say: Progress) -> None:
 
 def _study(loaded: LoadedSpec, prepared: Prepared, say: Progress) -> tuple[Study, tuple[Failure, ...]]:
     """The headline and the estimates beside it; only a headline that fails stops the run."""
+    from evaluation.by_design import reason
+    from evaluation.inference import INFERENCES
     from evaluation.power import power_line, with_power
     from evaluation.result import Failure, texts
-    from evaluation.study import Fitted, Study, choose_inference, fit_pipeline, make_pipeline
+    from evaluation.study import Fitted, Study, fit_pipeline, make_pipeline
 
     spec, panel = loaded.spec, prepared.panel
     level, adjust, how = spec.inference.level, spec.cycle.adjust, spec.cycle.options
@@ -180,7 +189,7 @@ def _study(loaded: LoadedSpec, prepared: Prepared, say: Progress) -> tuple[Study
     told = power_line(first.estimate, texts(spec.data.outcome_unit, spec.languages))
     if told is not None:
         say("Power", told)  # before the estimate: what this comparison could find at all
-    say("Headline", f"{first.estimate.method}, {first.estimate.inference}")
+    say("Headline", f"{first.estimate.method}, {first.estimate.inference}{reason(first.estimate.details)}")
     fitted: list[Fitted] = []
     failures: list[Failure] = []
     for table in spec.estimator:
@@ -192,7 +201,7 @@ def _study(loaded: LoadedSpec, prepared: Prepared, say: Progress) -> tuple[Study
             say("Failed", f"{table.name}: {failures[-1].problems[0]}")
     if fitted:
         say("Estimates", ", ".join(f"{each.estimate.method}" for each in fitted))
-    inference = choose_inference(pipeline, panel, spec.inference.method)
+    inference = INFERENCES[first.estimate.inference]
     estimates = tuple(each.estimate for each in fitted)
     made = Study(
         panel,
@@ -296,7 +305,9 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     """What a run would do, for `--check`: reads the data, fits each estimator once, and estimates how long it takes."""
     import time
 
-    from evaluation.prepare import prepare
+    from evaluation.by_design import by_design, reason
+    from evaluation.families import kinds
+    from evaluation.further import prepare_all
     from evaluation.series import attach, check_for_registers, series_line
     from evaluation.study import choose_inference, make_pipeline
 
@@ -305,12 +316,12 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     if spec.registers is not None:
         from evaluation.register import flow
 
-        lines = flow.check(loaded)
+        lines = flow.check(loaded) + kinds(spec.secondary)
         simulated = spec.simulate
         if simulated is None or (loaded.folder / simulated.folder).exists():
             lines += check_for_registers(loaded)
         return lines
-    prepared = attach(loaded, prepare(loaded))
+    prepared = attach(loaded, prepare_all(loaded)[0])
     lines = [("Data", data_line(prepared)), *series_line(prepared)]
     controls = prepared.panel.n_units - int(prepared.panel.treated.sum())
     seconds = 3.0 + 1.5 * len(spec.languages)  # imports; figures and words of each page
@@ -330,8 +341,11 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
             lines.append((stage, f"{name} cannot be computed: {error.problems[0].what}"))
             continue
         # the inference refits once per control; checks, ladder and auditor together look at the headline some 35 times as often
-        seconds += (35.0 if stage == "Headline" else 1.0) * controls * (time.perf_counter() - started)
-        lines.append((stage, f"{name}, inference {chosen.name}"))
+        refits = 35.0 + len(spec.secondary) if stage == "Headline" else 1.0
+        seconds += refits * controls * (time.perf_counter() - started)
+        why = reason(by_design(pipeline, prepared.panel).details) if inference == "default" else ""
+        lines.append((stage, f"{name}, inference {chosen.name}{why}"))
+    lines += kinds(spec.secondary)
     lines.append(("Checks", ", ".join(catalogue().checks)))
     lines.append(("Time", f"about {max(1, round(seconds))} s"))
     return lines

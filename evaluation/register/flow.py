@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluation.columns import arrow_floats, arrow_names
 from evaluation.denmark.areas import municipalities, recognise
 from evaluation.errors import DataError, Problem, did_you_mean
-from evaluation.panel import Array, Panel
+from evaluation.further import Further
+from evaluation.panel import Array
 from evaluation.periods import parse_period
 from evaluation.prepare import Prepared, panel_from_spec
-from evaluation.readers import Table
-from evaluation.register import balance, others
-from evaluation.register.cells import Cells, in_points, to_panel
+from evaluation.register import balance, others, secondary
+from evaluation.register.cells import Cells
 from evaluation.register.layout import read_layout
 from evaluation.register.measure import MAIN, measure
-from evaluation.result import InputFile, Population
+from evaluation.result import Population
 from evaluation.spec.loaded import LoadedSpec
 
 if TYPE_CHECKING:
@@ -30,10 +29,11 @@ Say = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """The panel that registers gave, and the persons behind it."""
+    """The panel that registers gave, the persons behind it, and the secondary outcomes and groups."""
 
     prepared: Prepared
     population: Population
+    further: tuple[Further, ...] = ()
 
 
 def prepare(loaded: LoadedSpec, say: Say) -> Registered:
@@ -48,11 +48,13 @@ def prepare(loaded: LoadedSpec, say: Say) -> Registered:
     EstimationError
         The control persons cannot be balanced.
     """
-    register = _register(loaded)
+    register = secondary.counted(_register(loaded), loaded.spec.secondary)
     _judge_names(loaded)
     layout = read_layout(register.layout, loaded.folder)
     others.judge_groups(loaded, register, layout)
-    measured = measure(loaded, others.asked_for(register), layout, _problems(loaded), say)
+    secondary.judge(loaded)
+    asked_for = {**others.asked_for(register), **secondary.asked_for(register, loaded.spec.secondary)}
+    measured = measure(loaded, asked_for, layout, _problems(loaded), say)
     cells, asked = measured.cells[MAIN], register.outcome.measure
     treated = _codes(loaded.spec.treatment.names)
     excluded = _excluded(loaded, cells)
@@ -60,12 +62,12 @@ def prepare(loaded: LoadedSpec, say: Say) -> Registered:
     if register.who.design == "stock":
         period = others.last_before(cells, loaded.spec.treatment.first)
     weighted = balance.weights(cells, treated, excluded, register.balance, period)
-    panel = in_points(to_panel(cells, asked, weighted.weights), asked)
-    prepared = panel_from_spec(loaded, _table(panel, asked, measured.inputs))
+    prepared = panel_from_spec(loaded, secondary.rows_of(cells, asked, weighted.weights, measured.inputs))
     compared = others.Compared(prepared.panel, treated, excluded)
     context = others.context(loaded, register, compared, measured.cells, measured.left)
     prepared = replace(prepared, flow=cells.flow, context=context)
-    return Registered(prepared, _population(cells, weighted, register, set(treated), set(excluded), loaded))
+    population = _population(cells, weighted, register, set(treated), set(excluded), loaded)
+    return Registered(prepared, population, secondary.panels(loaded, register, compared, measured, weighted.weights))
 
 
 def check(loaded: LoadedSpec) -> list[tuple[str, str]]:
@@ -77,6 +79,7 @@ def check(loaded: LoadedSpec) -> list[tuple[str, str]]:
     _judge_names(loaded)
     layout = read_layout(register.layout, loaded.folder)
     others.judge_groups(loaded, register, layout)
+    secondary.judge(loaded)
     simulate = loaded.spec.simulate
     if simulate is not None and not (loaded.folder / simulate.folder).exists():
         return [
@@ -85,29 +88,6 @@ def check(loaded: LoadedSpec) -> list[tuple[str, str]]:
     with open_engine(register.engine, register.memory) as engine:
         sources = open_sources(register, layout, loaded.folder, engine, _problems(loaded))
     return [("Registers", f"{len(sources.inputs)} files in the layout '{layout.name}', read by {register.engine}")]
-
-
-# ------------------------------------------------------------------ rows of the panel
-
-
-def _table(panel: Panel, measure: str, inputs: tuple[InputFile, ...]) -> Table:
-    """The panel as rows under the names that a spec's registers give its columns; municipalities without persons have none."""
-    import narwhals as nw
-    import pyarrow as pa
-
-    rows, columns = np.nonzero(np.isfinite(panel.outcome))
-    assert panel.size is not None  # registers always know it
-    assert panel.noise is not None
-    frame = pa.table(
-        {
-            "municipality": arrow_names(panel.units, rows),
-            "period": arrow_names([period.label for period in panel.periods], columns),
-            measure: arrow_floats(panel.outcome[rows, columns]),
-            "persons": arrow_floats(panel.size[rows, columns]),
-            "noise": arrow_floats(panel.noise[rows, columns]),
-        }
-    )
-    return Table(nw.from_native(frame, eager_only=True), inputs)
 
 
 # ------------------------------------------------------------------ names, codes and problems
