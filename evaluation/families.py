@@ -292,17 +292,19 @@ def _joint(estimates: Sequence[Estimate]) -> tuple[Array, Array | None] | None:
         placebo = each.details.get("placebo")
         if not isinstance(placebo, dict) or not isinstance(placebo.get("units"), list):
             return None
-        told = cast("dict[str, Any]", placebo)
-        weights = told.get("weights") or [1.0] * len(told["units"])
-        known = zip(told["units"], told["effects"], weights, strict=True)
+        facts = cast("dict[str, Any]", placebo)
+        likely = facts.get("weights") or [1.0] * len(facts["units"])
+        known = zip(facts["units"], facts["effects"], likely, strict=True)
         rows.append({unit: (effect, weight) for unit, effect, weight in known if effect is not None})
     if not rows:
         return None
     common = [unit for unit in rows[0] if all(unit in other for other in rows)]
     if len(common) < ENOUGH_SHARED * max(len(each) for each in rows) or not common:
         return None
-    draws = np.array([[row[unit][0] for row in rows] for unit in common])
-    weight = np.array([rows[0][unit][1] for unit in common])
+    told = np.array([[row[unit] for row in rows] for unit in common])
+    draws, weight = told[:, :, 0], told[:, 0, 1]
+    if not np.allclose(told[:, :, 1], weight[:, None]):
+        return None  # the same assignment is not equally likely in all of them
     return draws, None if (weight == 1.0).all() else weight
 
 
