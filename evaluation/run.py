@@ -95,7 +95,7 @@ def _evaluated(loaded: LoadedSpec, say: Progress, second: Second | None) -> Resu
         "Spec",
         f"{loaded.path.name}, {_count(1 + len(spec.estimator), 'estimator')}, {_count(len(catalogue().checks), 'check')}",
     )
-    prepared, population, further = _prepared(loaded, say)
+    prepared, population, further = panel_of(loaded, say)
     say("Data", data_line(prepared))
     study, failures = _study(loaded, prepared, say)
     record = provenance.record(loaded, prepared.inputs, defaults_used(spec))
@@ -143,7 +143,7 @@ def _evaluated(loaded: LoadedSpec, say: Progress, second: Second | None) -> Resu
     )
 
 
-def _prepared(loaded: LoadedSpec, say: Progress) -> tuple[Prepared, Population | None, tuple[Further, ...]]:
+def panel_of(loaded: LoadedSpec, say: Progress) -> tuple[Prepared, Population | None, tuple[Further, ...]]:
     """The panel: read as it is, or made of persons' registers (which are simulated first where the spec says so).
 
     Beside it those of secondary outcomes and groups, from the same reading. The outside series of the business cycle are then
@@ -183,7 +183,7 @@ def _study(loaded: LoadedSpec, prepared: Prepared, say: Progress) -> tuple[Study
 
     spec, panel = loaded.spec, prepared.panel
     level, adjust, how = spec.inference.level, spec.cycle.adjust, spec.cycle.options
-    pipeline = make_pipeline(spec.headline.method, adjust, _options(spec.headline.options, spec.data.outcome), how)
+    pipeline = make_pipeline(spec.headline.method, adjust, options_of(spec.headline.options, spec.data.outcome), how)
     first = fit_pipeline(pipeline, panel, spec.inference.method, level, spec.seed)
     first = replace(first, estimate=with_power(first.estimate, panel))
     told = power_line(first.estimate, texts(spec.data.outcome_unit, spec.languages))
@@ -194,7 +194,7 @@ def _study(loaded: LoadedSpec, prepared: Prepared, say: Progress) -> tuple[Study
     failures: list[Failure] = []
     for table in spec.estimator:
         try:
-            other = make_pipeline(table.name, adjust, _options(table.options, spec.data.outcome), how)
+            other = make_pipeline(table.name, adjust, options_of(table.options, spec.data.outcome), how)
             fitted.append(fit_pipeline(other, panel, table.inference or spec.inference.method, level, spec.seed))
         except EstimationError as error:
             failures.append(Failure("estimator", table.name, tuple(problem.what for problem in error.problems)))
@@ -269,7 +269,7 @@ def _tally(stage: str, found: Mapping[str, Found], say: Progress) -> None:
         say(stage, ", ".join(said) + (f": {', '.join(doubtful)}" if doubtful else ""))
 
 
-def _options(raw: Mapping[str, Any], outcome: str) -> dict[str, Any]:
+def options_of(raw: Mapping[str, Any], outcome: str) -> dict[str, Any]:
     """The options as estimators know them: a predictor that names the outcome's column means the outcome."""
     options = dict(raw)
     predictors = options.get("predictors")
@@ -330,7 +330,7 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
         ("Estimator", table.name, table.options, table.inference or spec.inference.method) for table in spec.estimator
     ]
     for stage, name, options, inference in tables:
-        pipeline = make_pipeline(name, spec.cycle.adjust, _options(options, spec.data.outcome), spec.cycle.options)
+        pipeline = make_pipeline(name, spec.cycle.adjust, options_of(options, spec.data.outcome), spec.cycle.options)
         chosen = choose_inference(pipeline, prepared.panel, inference)
         try:
             pipeline(prepared.panel)

@@ -6,18 +6,18 @@ import dataclasses
 import math
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from evaluation.by_design import by_design, by_fit
 from evaluation.context import NO_CONTEXT, Context
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng, Term
 from evaluation.cycle import ADJUSTMENTS
 from evaluation.errors import EstimationError, UsageError
 from evaluation.estimators import ESTIMATORS
 from evaluation.inference import INFERENCES
-from evaluation.inference.cluster import ENOUGH
 from evaluation.inference.draws import Placebos, placebo_fits
 from evaluation.numerics import target_weights
 from evaluation.panel import Panel
@@ -58,7 +58,7 @@ def estimate(
         Who was treated from when, and every outcome.
     method, adjust, inference : str
         Names of the estimator, the adjustment for the business cycle and the inference; `default` inference is chosen by the
-        design (see `default_inference`).
+        design and what the placebos show (see `evaluation.by_design`).
     adjust_options : mapping, optional
         Options of the adjustment, by name: `evaluate --methods NAME` lists them.
     level : float
@@ -121,7 +121,8 @@ OF_INFLUENCES = frozenset({"single_unit_groups"})
 
 def fit_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float, seed: int) -> Fitted:
     """`run_pipeline`, and the fits behind the answer."""
-    chosen = choose_inference(pipeline, panel, inference)
+    choice = by_design(pipeline, panel) if inference == "default" else None
+    chosen = named_choice("inference", inference if choice is None else choice.name, INFERENCES)
     rng = stream(seed, f"{chosen.name}/{pipeline.method.name}")
     fit, placebos = pipeline(panel), None
     if chosen.from_fit is not None:
@@ -130,7 +131,13 @@ def fit_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float,
         interval = chosen.infer(pipeline, panel, level, rng)
     else:
         placebos = placebo_fits(pipeline, panel, rng)
+        if choice is not None:
+            choice = by_fit(choice, fit, placebos, panel)
+            chosen = INFERENCES[choice.name]
+        assert chosen.infer_from is not None  # whatever the placebos suggest rests on them too
         interval = chosen.infer_from(pipeline, panel, level, fit, placebos)
+    if choice is not None:
+        interval = replace(interval, details={**interval.details, **choice.details})
     warning = chosen.unsuited(panel)
     of_fit = (note for note in fit.notes if chosen.many_treated or note.code not in OF_INFLUENCES)
     notes = (*of_fit, *interval.notes, *((warning,) if warning else ()))
@@ -138,25 +145,8 @@ def fit_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float,
 
 
 def choose_inference(pipeline: Pipeline, panel: Panel, name: str) -> Inference:
-    """The inference named, or for `default` the one that fits the design."""
-    if name == "default":
-        name = default_inference(pipeline, panel)
-    return named_choice("inference", name, INFERENCES)
-
-
-def default_inference(pipeline: Pipeline, panel: Panel) -> str:
-    """Fewer than six treated clusters: placebos, rescaled by size where sizes are known; else the estimator's own.
-
-    Where every unit is treated at some time nobody can stand in for the treated: then the estimator's own, or a bootstrap.
-    """
-    own = pipeline.method.default_inference
-    if panel.treated.all():
-        return "block_bootstrap" if INFERENCES[own].infer_from is not None else own
-    assert panel.cluster is not None
-    treated, controls = (count_clusters(panel.cluster[rows]) for rows in (panel.treated, ~panel.treated))
-    if treated >= ENOUGH and controls >= ENOUGH:
-        return own
-    return "placebo" if panel.size is None and panel.noise is None else "ferman_pinto"
+    """The inference named, or for `default` the one that the design calls for before anything is fitted (see `by_design`)."""
+    return named_choice("inference", by_design(pipeline, panel).name if name == "default" else name, INFERENCES)
 
 
 def stream(seed: int, name: str) -> Rng:

@@ -20,6 +20,7 @@ from evaluation.inference import (
     sc_ttest,
     standardized_placebo,
     two_way_cluster,
+    volatility_placebo,
     wild_bootstrap,
 )
 
@@ -29,6 +30,7 @@ INFERENCES: dict[str, Inference] = {
         placebo.METHOD,
         ferman_pinto.METHOD,
         standardized_placebo.METHOD,
+        volatility_placebo.METHOD,
         block_placebo.METHOD,
         conley_taber.METHOD,
         conformal.METHOD,

@@ -41,9 +41,8 @@ def from_fit(fit: Fit, panel: Panel, level: float, rng: Rng) -> Interval:
     quantile = float(stdtrit(degrees, 0.5 + level / 2.0))
     details: dict[str, Value] = {"clusters": count_clusters(_clusters(panel)), "small_sample_factor": factor}
     path: list[Array | None] = [None, None, None, None]
-    if fit.path_influence is not None:
-        sums = by_cluster(fit.path_influence, _clusters(panel))
-        covariance = factor * (sums @ sums.T)
+    covariance = path_covariance(fit, panel)
+    if covariance is not None:
         errors = np.sqrt(np.diag(covariance))
         errors = np.where(errors > 0, errors, np.nan)
         p_values = np.asarray(2.0 * stdtr(degrees, -np.abs(fit.effects / errors)), dtype=np.float64)
@@ -60,6 +59,14 @@ def from_fit(fit: Fit, panel: Panel, level: float, rng: Rng) -> Interval:
         path_p_value=path[3],
         details=details,
     )
+
+
+def path_covariance(fit: Fit, panel: Panel) -> Array | None:
+    """(times, times) covariance of the fit's path, by the same sums and with the same factor; None where it has no influences."""
+    if fit.path_influence is None:
+        return None
+    sums = by_cluster(fit.path_influence, _clusters(panel))
+    return np.asarray(_standard_error(fit, panel)[2] * (sums @ sums.T))
 
 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -133,6 +134,23 @@ def _choices(count: int, starts: list[int], rng: Rng, most: int) -> tuple[list[t
         blocks = rng.choice(count, size=len(starts), replace=False)
         seen.add(tuple(int(block) for block in (blocks if ordered else np.sort(blocks))))
     return sorted(seen), False
+
+
+def variance_rows(placebos: Placebos, panel: Panel, noise: Array) -> tuple[Array, float]:
+    """(assignments,) Σ share² × noise of each placebo's average, and that of the treated units; `noise` is (units,).
+
+    Each average weights its own units as the headline does: by their persons in the window, or equally.
+    """
+    persons = np.ones(panel.n_units)
+    if panel.size is not None:
+        persons = np.nansum(panel.size[:, panel.target.any(axis=0)], axis=1)
+
+    def average(units: Sequence[int]) -> float:
+        chosen = np.asarray(units)
+        return float((persons[chosen] / persons[chosen].sum()) ** 2 @ noise[chosen])
+
+    own = average(np.flatnonzero(panel.treated).tolist())
+    return np.array([average(units) for units in placebos.assignments]), own
 
 
 def slope_factors(fit: Fit, placebos: Placebos, draws: Array) -> Array:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, rank_p_value, slope_factors
+from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, rank_p_value, slope_factors, variance_rows
 from evaluation.inference.placebo import few_controls, from_placebos
 from evaluation.noise import unit_noise, variance_function
 from evaluation.panel import Array, Panel
@@ -93,23 +92,20 @@ def rescaled_in_turn(effects: Array, panel: Panel, start: int) -> Array:
     return scaled
 
 
-def _designs(placebos: Placebos, panel: Panel) -> tuple[Array, Array]:
-    """(assignments, 2) and (2,) regressors of the variance, Σ share² and Σ share² × noise, of placebos and of the treated.
+def size_factors(effects: Array, placebos: Placebos, panel: Panel) -> Array:
+    """(assignments,) factors that bring placebo values to the treated unit's noise, by a variance function of these values.
 
-    Each average weights its own units as the headline does: by their persons in the window, or equally.
+    Raises EstimationError where neither sizes nor sampling variances are known.
     """
+    design, own = _designs(placebos, panel)
+    return _rescale(design, effects, own)[0]
+
+
+def _designs(placebos: Placebos, panel: Panel) -> tuple[Array, Array]:
+    """(assignments, 2) and (2,) regressors of the variance, Σ share² and Σ share² × noise, of placebos and of the treated."""
     noise = _noise(panel)
-    persons = np.ones(panel.n_units)
-    if panel.size is not None:
-        persons = np.nansum(panel.size[:, panel.target.any(axis=0)], axis=1)
-
-    def row(units: Sequence[int]) -> tuple[float, float]:
-        chosen = np.asarray(units)
-        squares = (persons[chosen] / persons[chosen].sum()) ** 2
-        return float(squares.sum()), float(squares @ noise[chosen])
-
-    own = np.array(row(np.flatnonzero(panel.treated).tolist()))
-    return np.array([row(units) for units in placebos.assignments]), own
+    (ones, own_one), (shares, own) = (variance_rows(placebos, panel, each) for each in (np.ones(noise.size), noise))
+    return np.column_stack([ones, shares]), np.array([own_one, own])
 
 
 def _rescale(design: Array, effects: Array, own: Array) -> tuple[Array, float, float]:

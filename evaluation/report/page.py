@@ -10,11 +10,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from evaluation._version import __version__
-from evaluation.report import audit_rows, audit_sentences, cycle, drawings, facts, persons, power, remarks, sentences
+from evaluation.report import (
+    audit_rows,
+    audit_sentences,
+    cycle,
+    drawings,
+    facts,
+    persons,
+    power,
+    reasons,
+    remarks,
+    sentences,
+)
 from evaluation.report.csvs import csv_files
 from evaluation.report.drawings import Shown
 from evaluation.report.figures import FIGURES
 from evaluation.report.tables import Table, table
+from evaluation.report.together import together_sentences
 from evaluation.report.words import Words, capital, load
 from evaluation.result import CheckResult, Result
 
@@ -118,6 +130,7 @@ def render(result: Result, language: str, *, audit: bool = False) -> str:
         check_summary=remarks.status_counts(result, words),
         methods=_methods(result, words),
         inferences=_inferences(result, words),
+        chosen=reasons.chosen_sentences(result, words),
         notes=list(_notes(result, words)),
         inputs=_inputs(result, words),
         packages=_packages(result, words),
@@ -169,7 +182,10 @@ def _texts(result: Result, words: Words) -> dict[str, list[str]]:
         "turn": sentences.turn_sentences(result, words),
         "balance": persons.balance_sentences(result, words),
         "weights": sentences.weights_sentences(result, words),
-        "when": [_checked(one, result, words).sentence for one in result.checks if one.id == "pre_trends"],
+        "when": [
+            *(_checked(one, result, words).sentence for one in result.checks if one.id == "pre_trends"),
+            *together_sentences(result, words),
+        ],
         "wrong": [
             _checked(one, result, words).sentence
             for one in result.checks

@@ -158,6 +158,8 @@ def test_p_value_alone_equals_the_one_beside_the_interval(inference, method):
 
 
 EACH = [name for name, inference in INFERENCES.items() if inference.test_each is not None]
+CAUTIOUS = ("volatility_placebo",)
+"""Those that take a unit to be at least as noisy as it looks: their p-values are ranks or larger."""
 
 
 @pytest.mark.parametrize("inference", EACH)
@@ -166,6 +168,9 @@ def test_every_unit_in_turn_gives_every_rank_once(inference, method):
     """Shared refits: among n units with no ties the p-values are 1/n, 2/n, ..., 1, each once, whoever comes first."""
     panel = make_panel(factor_outcome(4, 20, 26), {}, size=np.full((20, 26), 700.0), region=np.arange(20) % 5)
     p_values = INFERENCES[inference].test_each(pipeline(method), panel, 18, np.random.default_rng(5))
+    if inference in CAUTIOUS:
+        assert (np.sort(p_values) >= np.arange(1, 21) / 20 - 1e-12).all()
+        return
     np.testing.assert_allclose(np.sort(p_values), np.arange(1, 21) / 20, atol=1e-12)
 
 
@@ -253,7 +258,7 @@ def test_cluster_is_marked_as_not_valid_with_one_treated_unit():
 def test_default_is_a_placebo_test_with_few_treated_units_and_rescaled_where_sizes_are_known():
     assert evaluation.estimate(world(), "did").inference == "ferman_pinto"
     assert evaluation.estimate(factor_panel(1), "did").inference == "placebo"
-    many = make_panel(factor_outcome(2, 30, 20), dict.fromkeys(range(12), 14))
+    many = make_panel(factor_outcome(2, 40, 20), dict.fromkeys(range(20), 14))
     assert evaluation.estimate(many, "did").inference == ESTIMATORS["did"].default_inference
 
 

@@ -1,0 +1,154 @@
+"""Which inference a design calls for, and why: the rule behind `inference = "default"`.
+
+The rule reads the design first (how many clusters were treated and how many were not, in how many starts, whether the persons
+behind the cells are known) and then, where placebos carry the inference, what the placebos show (whether the treated unit was
+followed before the start, whether its outcome is much noisier than the controls'). Each step is there because the inference
+before it was found not to keep its size: `docs/methods/coverage.md` has the rates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from evaluation.contracts import Fit, Pipeline
+from evaluation.inference import INFERENCES
+from evaluation.inference.cluster import ENOUGH
+from evaluation.inference.draws import Placebos, clusters_of_units, critical_size, rank_p_value
+from evaluation.inference.volatility_placebo import LEAST_PERIODS, volatilities
+from evaluation.panel import Array, Panel
+from evaluation.regression import count_clusters
+from evaluation.result import Value
+
+PLENTY = 15
+"""Treated (or control) clusters from which cluster-robust errors keep a test at 5 % below 7 %: with 98 units, serial correlation
+of 0.6 and 6, 8, 10, 12 and 15 treated it rejects 11, 9, 9, 7.4 and 6.9 %."""
+
+REFITTED = 500
+"""With more clusters than this a placebo for every control takes too long."""
+
+LEVEL = 0.95
+"""The level at which the placebos are asked how often they would cry wolf."""
+
+TOLERATED = 0.07
+"""A test at 5 % that rejects more often than this does not keep its size."""
+
+UNFOLLOWED = 0.05
+"""p-value below which the treated unit's average gap before the start is unlike the controls': the fit left a gap open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The inference chosen, why (`code`, which the report has words for), and the facts the reason rests on."""
+
+    name: str
+    code: str
+    facts: Mapping[str, Value] = field(default_factory=dict)
+
+    @property
+    def details(self) -> dict[str, Value]:
+        """What an estimate's details hold of the choice."""
+        return {"chosen": {"code": self.code, **self.facts}}
+
+
+REASONS: Mapping[str, str] = {
+    "all_treated": "every unit is treated at some time",
+    "few_treated": "{treated} treated against {controls}, persons unknown",
+    "few_treated_sizes": "{treated} treated against {controls}, persons known",
+    "poor_fit": "the treated unit was not followed before the start",
+    "noisy_treated": "the treated unit is noisier than most, persons unknown",
+    "single_unit_starts": "{alone} starts of a single unit",
+    "some_treated": "fewer than {enough} treated clusters or controls",
+    "many_treated": "{treated} treated against {controls}",
+}
+"""Each reason in a few words, for the terminal; the page has sentences of its own."""
+
+
+def reason(details: Mapping[str, Value]) -> str:
+    """The reason for the inference as the tail of a line: " (1 treated against 93, persons unknown)"; empty where one was asked for."""
+    chosen = details.get("chosen")
+    if not isinstance(chosen, dict):
+        return ""
+    return f" ({REASONS[str(chosen['code'])].format_map(chosen)})"
+
+
+def by_design(pipeline: Pipeline, panel: Panel) -> Choice:
+    """What the number of treated and control clusters, their starts and the known sizes call for.
+
+    - every unit treated at some time: the estimator's own, or a bootstrap, since nobody can stand in for the treated;
+    - fewer than six treated or control clusters, or a start of a single cluster for an estimator that works by start:
+      placebos, rescaled by size where sizes are known;
+    - fewer than fifteen: a wild bootstrap where the estimator is a regression, else the jackknife;
+    - from there on the estimator's own.
+    """
+    own = pipeline.method.default_inference
+    if panel.treated.all():
+        bootstrap = INFERENCES[own].infer_from is not None
+        return Choice("block_bootstrap" if bootstrap else own, "all_treated")
+    assert panel.cluster is not None  # set by Panel itself
+    treated, controls = (count_clusters(panel.cluster[rows]) for rows in (panel.treated, ~panel.treated))
+    sized = panel.size is not None or panel.noise is not None
+    placebos = "ferman_pinto" if sized else "placebo"
+    facts: dict[str, Value] = {"treated": treated, "controls": controls, "pre_periods": int(panel.starts[0])}
+    if min(treated, controls) < ENOUGH:
+        return Choice(placebos, "few_treated_sizes" if sized else "few_treated", {**facts, **_spread(panel)})
+    alone = sum(count_clusters(panel.cluster[panel.start == start]) == 1 for start in panel.starts)
+    influences = INFERENCES[own].from_fit is not None and INFERENCES[own].many_treated
+    if alone and influences and treated < controls <= REFITTED and len(panel.starts) > 1:
+        return Choice(placebos, "single_unit_starts", {**facts, "alone": alone})
+    if min(treated, controls) < PLENTY and influences:
+        name = "wild_bootstrap" if pipeline.method.regression is not None else "jackknife"
+        return Choice(name, "some_treated", {**facts, "enough": PLENTY})
+    return Choice(own, "many_treated", facts)
+
+
+def by_fit(choice: Choice, fit: Fit, placebos: Placebos, panel: Panel) -> Choice:
+    """What the placebos say of the choice: `standardized_placebo` where the treated unit was not followed before the start,
+    `volatility_placebo` where sizes are unknown and its outcome is so noisy that plain ranks would cry wolf.
+
+    Only for a choice of `placebo` or `ferman_pinto` with one common start; any other is returned as it is.
+    """
+    if choice.code not in ("few_treated", "few_treated_sizes") or len(panel.starts) != 1 or clusters_of_units(panel):
+        return choice
+    unfollowed = _unfollowed(choice, fit, placebos, panel)
+    if unfollowed is not None and unfollowed <= UNFOLLOWED:
+        return Choice("standardized_placebo", "poor_fit", {**choice.facts, "p_fit": unfollowed})
+    if choice.name == "placebo" and panel.starts[0] >= LEAST_PERIODS:
+        found = volatilities(panel)
+        if found is not None and found.differ:
+            factors = found.factors(placebos, panel, cautious=False)
+            half = critical_size(placebos.effects, LEVEL)
+            # how often plain ranks would call such a noisy unit significant although nothing happened to it
+            alarms = float((np.abs(placebos.effects * factors) >= half).mean()) if np.isfinite(half) else 0.0
+            if alarms > TOLERATED:
+                noisy = {"alarms": alarms, "ratio": float(1.0 / np.median(1.0 / factors)), "agreement": found.agreement}
+                return Choice("volatility_placebo", "noisy_treated", {**choice.facts, **noisy})
+    return choice
+
+
+def _spread(panel: Panel) -> dict[str, Value]:
+    """How many times the persons of the smallest unit the largest has, where that is known."""
+    if panel.size is None:
+        return {}
+    sizes = np.nanmean(panel.size, axis=1)
+    return {"spread": float(np.nanmax(sizes) / max(float(np.nanmin(sizes)), 1e-300))}
+
+
+def _unfollowed(choice: Choice, fit: Fit, placebos: Placebos, panel: Panel) -> float | None:
+    """How unusual the treated unit's average gap before the start is among the placebos'; None where it is zero by construction."""
+    from evaluation.inference.ferman_pinto import size_factors
+
+    before = fit.event_times < 0
+    own = fit.effects[before]
+    gaps = placebos.paths(fit.event_times)[:, before]
+    if fit.fit_rmse is None or own.size < 2 or not (np.isfinite(own).all() and np.isfinite(gaps).all()):
+        return None
+    means: Array = gaps.mean(axis=1)
+    scale = max(float(np.sqrt(np.mean(gaps**2))), 1e-300)
+    if float(np.abs(means).max()) < 1e-6 * scale and abs(float(own.mean())) < 1e-6 * scale:
+        return None
+    if choice.name == "ferman_pinto":
+        means = means * size_factors(means, placebos, panel)
+    return rank_p_value(means, float(own.mean()))
