@@ -5,7 +5,8 @@ from __future__ import annotations
 from coverage_study.study import Group
 from coverage_study.worlds import WORLDS
 
-SIMPLE = ("did", "synthetic_did", "synthetic_control demeaned", "synthetic_control")
+SIMPLE = ("did", "synthetic_did", "synthetic_control demeaned", "synthetic_control", "event_study")
+FAST = ("did", "event_study")
 ADJUSTMENTS = ("sensitivity", "region_time", "unit_trend")
 SLOW_ADJUSTMENTS = ("local_series", "shift_share", "factors", "cce")
 MAIN_WORLDS = ("ar1", "factors", "regional", "cycle", "far_loading")
@@ -28,14 +29,39 @@ def places(world: str) -> tuple[str, ...]:
 
 
 def groups() -> list[Group]:
-    """All groups in the order in which they are run."""
-    return list(dict.fromkeys([*_one_treated(14), *_naive(14), *_adjusted(14), *_several(14), *_one_treated(60),
-                               *_naive(60), *_further(), *_adjusted(60), *_several(60), *_adjusted_weights()]))  # fmt: skip
+    """All groups in the order in which they are run: first few replications of what matters most, then all there are to be."""
+    ordered = [
+        *_one_treated(14, 500, 500),
+        *_naive(14),
+        *_adjusted(14, 500),
+        *_several(14, 500),
+        *_one_treated(60, 500, 500),
+        *_one_treated(14, 4000, 1000),
+        *_naive(60),
+        *_further(),
+        *_adjusted(60, 500),
+        *_several(60, 500),
+        *_adjusted_weights(),
+        *_adjusted(14, 1000),
+        *_several(14, 1000),
+        *_one_treated(60, 4000, 1000),
+    ]
+    return list(dict.fromkeys(ordered))
 
 
-def _one_treated(periods: int) -> list[Group]:
+def final() -> list[Group]:
+    """The same with each group once, at its largest number of replications."""
+    largest: dict[tuple[str, ...], Group] = {}
+    for group in groups():
+        kept = largest.get(group.first_key)
+        if kept is None or group.replications > kept.replications:
+            largest[group.first_key] = group
+    return list(largest.values())
+
+
+def _one_treated(periods: int, simple: int, weighted: int) -> list[Group]:
     return [
-        Group(world, periods, 1, size, estimator, "none", "placebos", 4000 if estimator == "did" else 1000)
+        Group(world, periods, 1, size, estimator, "none", "placebos", simple if estimator in FAST else weighted)
         for estimator in SIMPLE
         for world in WORLDS
         for size in places(world)
@@ -60,8 +86,7 @@ def _naive(periods: int) -> list[Group]:
     return made
 
 
-def _adjusted(periods: int) -> list[Group]:
-    replications = 1000 if periods == 14 else 500
+def _adjusted(periods: int, replications: int) -> list[Group]:
     made = [
         Group(world, periods, 1, size, "did", adjust, "placebos", replications)
         for adjust in ADJUSTMENTS
@@ -78,10 +103,20 @@ def _adjusted(periods: int) -> list[Group]:
     return made
 
 
-def _several(periods: int) -> list[Group]:
+def _several(periods: int, replications: int) -> list[Group]:
     sizes = {"sizes": ("small", "large")}
     return [
-        Group(world, periods, treated, size, estimator, "none", "placebos", 1000, 999 if estimator == "did" else 199)
+        Group(
+            world,
+            periods,
+            treated,
+            size,
+            estimator,
+            "none",
+            "placebos",
+            replications,
+            999 if estimator in FAST else 199,
+        )
         for estimator in SIMPLE
         for treated in (2, 5)
         for world in WORLDS

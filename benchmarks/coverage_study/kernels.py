@@ -6,12 +6,12 @@ replication share is worked out once. Treated units are the first rows; the plac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from coverage_study.worlds import UNITS, Drawn, Rng, Shape
+from coverage_study.worlds import UNITS, Rng, Shape
 from evaluation.numerics import simplex_least_squares
 from evaluation.panel import Array, Indices
 
@@ -63,6 +63,13 @@ def did(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> P
     member = np.zeros_like(weights)
     np.put_along_axis(member, rows, 1.0, axis=1)
     return Paths(own, weights @ lines - (total - member @ lines) / (pool - treated))
+
+
+def event_study(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
+    """The same change, measured from the last period before the start."""
+    paths = did(outcome, persons, rows, shape)
+    last = shape.before - 1
+    return Paths(paths.own - paths.own[last], paths.others - paths.others[:, [last]])
 
 
 def _each(fit: Callable[[Array, Array], Array], outcome: Array, persons: Array | None, rows: Indices) -> Paths:
@@ -117,14 +124,9 @@ def synthetic_did(outcome: Array, persons: Array | None, rows: Indices, shape: S
 
 KERNELS: dict[str, Kernel] = {
     "did": did,
+    "event_study": event_study,
     "synthetic_control": synthetic_control,
     "synthetic_control demeaned": demeaned_synthetic_control,
     "synthetic_did": synthetic_did,
 }
 """By the estimator's name, an option that is switched on behind it."""
-
-
-def each_replication(kernel: Kernel, drawn: Drawn, rows: Indices, shape: Shape, *, sized: bool) -> Iterator[Paths]:
-    """The paths of every replication."""
-    for outcome, persons in zip(drawn.outcome, drawn.persons, strict=True):
-        yield kernel(outcome, persons if sized else None, rows, shape)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
 
+from coverage_study.adjusted import ADJUSTED
 from coverage_study.kernels import KERNELS, Paths, assignments
 from coverage_study.table import Row, monte_carlo_error, supported
 from coverage_study.worlds import SHAPES, UNITS, WORLDS, Drawn, Shape, draw, panel, spread
@@ -112,7 +114,7 @@ def run(group: Group) -> list[Row]:
 def _placebo_rows(group: Group) -> list[Row]:
     world, shape = WORLDS[group.world], SHAPES[group.periods]
     pipeline = pipeline_of(group.estimator, group.adjust)
-    kernel = KERNELS.get(group.estimator) if group.adjust == "none" else None
+    kernel = kernel_of(group)
     scale = spread(group.world, group.periods)
     paths: Paths | None
     rows = assignments(group.treated, group.most, stream(SEED, f"assignments/{group.treated}"))
@@ -123,7 +125,7 @@ def _placebo_rows(group: Group) -> list[Row]:
     for drawn, place in draws(group):
         seen = panel(drawn, place, shape, group.treated, sized=world.sized)
         if kernel is not None:
-            paths = kernel(drawn.outcome[place], drawn.persons[place] if world.sized else None, rows, shape)
+            paths = kernel(drawn, place, rows)
             fit, placebos = fits_of(paths, rows, shape, exhaustive=group.treated == 1)
         else:
             try:
@@ -176,11 +178,28 @@ def _placebo_rows(group: Group) -> list[Row]:
     return made
 
 
+def kernel_of(group: Group) -> Callable[[Drawn, int, Indices], Paths] | None:
+    """(drawn, replication, rows) → paths without panels and fits, where there is a kernel for the estimator and the adjustment."""
+    sized, shape = WORLDS[group.world].sized, SHAPES[group.periods]
+    if group.adjust == "none" and group.estimator in KERNELS:
+        plain = KERNELS[group.estimator]
+        return lambda drawn, place, rows: plain(
+            drawn.outcome[place], drawn.persons[place] if sized else None, rows, shape
+        )
+    if group.adjust in ADJUSTED and group.estimator == "did" and group.treated == 1:
+        adjusted = ADJUSTED[group.adjust]
+        return lambda drawn, place, rows: adjusted(
+            drawn.outcome[place], drawn.persons[place] if sized else None, drawn.region[place], rows, shape
+        )
+    return None
+
+
 def _over_periods(tallies: dict[tuple[str, str], Tally], paths: Paths, shape: Shape, scale: float) -> None:
     """The ratio of gaps after and before the start, and the joint test over the window's periods, by ranks among placebos."""
     window = slice(shape.before, shape.before + shape.window)
-    others, own = paths.others[:, window], paths.own[window]
-    before = np.sqrt(np.mean(paths.others[:, : shape.before] ** 2, axis=1))
+    possible = paths.others[np.isfinite(paths.others).all(axis=1)]
+    others, own = possible[:, window], paths.own[window]
+    before = np.sqrt(np.mean(possible[:, : shape.before] ** 2, axis=1))
     mine = max(float(np.sqrt(np.mean(paths.own[: shape.before] ** 2))), 1e-300)
     ratios = np.sqrt(np.mean(others**2, axis=1)) / np.maximum(before, 1e-300)
 
@@ -219,6 +238,11 @@ def fits_of(paths: Paths, rows: Indices, shape: Shape, *, exhaustive: bool) -> t
     """Paths as fits and placebos for the product's inferences, shortened: whole ones cost more than they tell."""
     window = slice(shape.before, shape.before + shape.window)
     times = TIMES[shape]
+    possible = np.isfinite(paths.others).all(axis=1)
+    if not possible.all():
+        fewer = Paths(paths.own, paths.others[possible])
+        fit, placebos = fits_of(fewer, rows[possible], shape, exhaustive=exhaustive)
+        return fit, dataclasses.replace(placebos, failed=int((~possible).sum()))
     every = np.vstack([paths.own, paths.others])
     effects = every[:, window].mean(axis=1).tolist()
     gaps = np.sqrt(np.mean(every[:, : shape.before] ** 2, axis=1)).tolist()
