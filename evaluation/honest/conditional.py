@@ -37,6 +37,8 @@ class FirstStage:
     ----------
     share : float
         The level left to the second stage: (α − κ)/(1 − κ), or α where there is no first one.
+    kappa : float
+        κ, the level of the first stage.
     largest : float
         The least favourable quantile.
     weights, centre, half
@@ -44,6 +46,7 @@ class FirstStage:
     """
 
     share: float
+    kappa: float
     largest: float = math.inf
     weights: Array | None = None
     centre: float = 0.0
@@ -88,6 +91,11 @@ class Prepared:
             first = int(kept[0]) + 1 if kept.size else self.sections
             inside, outside = float(finer[first]), float(finer[first - 1])
         return inside
+
+    def keeps_any(self, grids: list[Array]) -> bool:
+        """Whether some value of the grids is not rejected by the second stage; a grid that runs backwards is empty."""
+        values = np.concatenate([grid for grid in grids if grid[0] <= grid[-1]] or [np.empty(0)])
+        return bool(values.size) and bool(self.test(values).any())
 
     def keeps(self, value: float) -> bool:
         """Whether neither stage rejects `value`."""

@@ -332,18 +332,36 @@ def _union(
     """The least and the greatest value that some polyhedron of the union does not reject."""
     lower, upper = math.inf, -math.inf
     for dual, first, outer in _widest_first(study, shapes, level, way, noise, fixed):
-        if lower <= outer[0] and outer[1] <= upper:
-            continue  # nothing in it can lie outside what is found already
-        ends = dual.prepared(_hybrid(dual, first, level, noise), study.covariance).ends()
+        if lower <= upper and not _may_add(study, dual, first, outer, (lower, upper)):
+            continue
+        ends = dual.prepared(_hybrid(dual, first, noise), study.covariance).ends()
         if ends is not None:
             lower, upper = min(lower, ends[0]), max(upper, ends[1])
     return (lower, upper) if lower <= upper else (math.nan, math.nan)
 
 
+def _may_add(
+    study: EventStudy, dual: Dual, first: FirstStage, outer: tuple[float, float], known: tuple[float, float]
+) -> bool:
+    """Whether a polyhedron may keep values outside what is found already, judged without draws.
+
+    With the ceiling in place of the least favourable quantile both stages keep more; what lies outside is looked at on a grid
+    whose ends are the known ones, so that a set that reaches a little further is not missed.
+    """
+    if known[0] <= outer[0] and outer[1] <= known[1]:
+        return False
+    if not (math.isfinite(outer[0]) and math.isfinite(outer[1])):
+        return True
+    generous = dual.prepared(replace(first, largest=dual.ceiling(first.kappa)), study.covariance)
+    return generous.keeps_any(
+        [np.linspace(outer[0], min(outer[1], known[0]), 100), np.linspace(max(outer[0], known[1]), outer[1], 100)]
+    )
+
+
 def _holds(study: EventStudy, shapes: list[Polyhedron], level: float, noise: Array, value: float) -> bool:
     """Whether some polyhedron of the union does not reject `value`, by C-LF."""
     return any(
-        dual.prepared(_hybrid(dual, first, level, noise), study.covariance).keeps(value)
+        dual.prepared(_hybrid(dual, first, noise), study.covariance).keeps(value)
         for dual, first, outer in _widest_first(study, shapes, level, "C-LF", noise, None)
         if outer[0] <= value <= outer[1]
     )
@@ -355,7 +373,7 @@ def _widest_first(
     """Each polyhedron's dual, first stage so far, and an interval that surely holds its set; those that reach furthest first."""
     alpha = 1.0 - level
     kappa = FIRST_SHARE * alpha
-    first = FirstStage(alpha if way == "Conditional" else (alpha - kappa) / (1.0 - kappa))
+    first = FirstStage(alpha if way == "Conditional" else (alpha - kappa) / (1.0 - kappa), kappa)
     if fixed is not None:
         first = replace(first, weights=fixed.weights, centre=fixed.centre, half=fixed.half)
     found = []
@@ -374,8 +392,6 @@ def _dual(study: EventStudy, shape: Polyhedron) -> Dual:
     return lines_of(duals, tested, study.effects, study.covariance, study.weights)
 
 
-def _hybrid(dual: Dual, first: FirstStage, level: float, noise: Array | None) -> FirstStage:
+def _hybrid(dual: Dual, first: FirstStage, noise: Array | None) -> FirstStage:
     """The first stage, with its least favourable quantile where that is what it is."""
-    if noise is None:
-        return first
-    return replace(first, largest=dual.least_favourable(noise, FIRST_SHARE * (1.0 - level)))
+    return first if noise is None else replace(first, largest=dual.least_favourable(noise, first.kappa))
