@@ -36,9 +36,14 @@ def check(study: Study) -> CheckResult:
     # where units differ in size, the placebos' gaps are rescaled to the treated unit's noise, as their effects are
     listed = placebo.get("rmspe_pre_scaled", placebo["rmspe_pre"])
     draws = np.array([value for value in listed if value is not None])
-    if 1.0 / (1 + draws.size) > WARNS:
+    weights = None
+    if "weights" in placebo:
+        # as likely to be drawn as for the effect; relative to the treated unit's own chance, which is the smallest p
+        likely = zip(placebo["weights"], listed, strict=True)
+        weights = np.array([weight for weight, value in likely if value is not None]) / placebo["smallest_p"]
+    if 1.0 / (1.0 + (draws.size if weights is None else weights.sum())) > WARNS:
         return CheckResult("pre_trends", "not_run", reason="few_controls", facts={"count": int(draws.size)})
-    p_value = rank_p_value(draws, own)
+    p_value = rank_p_value(draws, own, weights)
     largest = max(gaps)
     further: dict[str, Value] = {"median": float(np.median(draws)), "method": study.headline.method}
     return _judged(p_value, own, largest, len(before), further)

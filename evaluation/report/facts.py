@@ -26,7 +26,11 @@ MOST_DRAWN = 300
 
 @dataclass(frozen=True, slots=True)
 class Placebos:
-    """The comparison with units that had no programme, as `details["placebo"]` of an estimate holds it."""
+    """The comparison with units that had no programme, as `details["placebo"]` of an estimate holds it.
+
+    `share` is the p-value: by count, or where `weights` say how likely each was to be drawn, by weight; `regions` is how many
+    regions count alike then.
+    """
 
     units: tuple[str, ...]
     effects: tuple[float, ...]
@@ -44,6 +48,15 @@ class Placebos:
     poor: int
     perfect: int
     scaled: bool
+    share: float
+    weights: tuple[float | None, ...]
+    regions: int | None
+
+    @property
+    def uneven(self) -> bool:
+        """Whether some count for more than others."""
+        known = [weight for weight in self.weights if weight is not None]
+        return bool(known) and max(known) - min(known) > 1e-9 * max(known)
 
     @property
     def poorly_fitted(self) -> tuple[bool, ...]:
@@ -60,6 +73,9 @@ def placebos(estimate: Estimate) -> Placebos | None:
         return None
     units = texts(facts.get("units"))
     size = len(units)
+    rank, count = int(number(facts.get("rank")) or 1), int(number(facts.get("count")) or size + 1)
+    share, blocks = number(facts.get("share")), estimate.details.get("blocks")
+    regions = number(blocks.get("regions")) if isinstance(blocks, dict) else None
     rmspe = numbers(facts.get("rmspe_pre"), size)
     return Placebos(
         units=units,
@@ -72,12 +88,15 @@ def placebos(estimate: Estimate) -> Placebos | None:
         treated_gaps=numbers(facts.get("treated_gaps")),
         treated_rmspe_before=number(facts.get("treated_rmspe_pre")),
         treated_ratio=number(facts.get("treated_ratio")),
-        rank=int(number(facts.get("rank")) or 1),
-        count=int(number(facts.get("count")) or size + 1),
+        rank=rank,
+        count=count,
         smallest_p=number(facts.get("smallest_p")),
         poor=int(number(facts.get("poor_fit")) or 0),
         perfect=int(number(facts.get("perfect_fit")) or 0),
         scaled=estimate.inference in SCALED,
+        share=rank / count if share is None else share,
+        weights=numbers(facts.get("weights"), size) if "weights" in facts else (),
+        regions=None if regions is None else int(regions),
     )
 
 

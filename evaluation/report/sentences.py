@@ -54,16 +54,16 @@ def no_interval_sentence(result: Result, words: Words) -> str | None:
     """Why there is no interval to go by, or why the one there is may not be used; None where it may."""
     headline = result.headline
     if headline.lower is None or headline.upper is None:
-        few = next((note for note in headline.notes if note.code == "too_few_placebos"), None)
+        few = next((note for note in headline.notes if note.code in {"too_few_placebos", "too_few_blocks"}), None)
         smallest = None if few is None else facts.number(few.facts.get("smallest_p"))
         if few is None or smallest is None:
             return words("no_interval.none" if headline.inference == "none" else "no_interval.other")
-        return words(
-            "no_interval.few",
-            count=words.number(facts.number(few.facts.get("count"))),
-            plural=group(result, words),
-            highest=words.percent(math.floor(100 * (1 - smallest) + 1e-9) / 100),
-        )
+        highest = words.percent(math.floor(100 * (1 - smallest) + 1e-9) / 100)
+        if few.code == "too_few_blocks":
+            regions = words.number(facts.number(few.facts.get("regions")))
+            return words("no_interval.few_blocks", regions=regions, highest=highest)
+        count = words.number(facts.number(few.facts.get("count")))
+        return words("no_interval.few", count=count, plural=group(result, words), highest=highest)
     note = facts.invalid(headline)
     if note is None:
         return None
@@ -235,15 +235,15 @@ def chance_sentences(result: Result, words: Words) -> list[str]:
     sentences = [
         words("chance.how_sampled" if sampled else "chance.how", others=words.number(found.count - 1), plural=plural),
         *([words("chance.scaled")] if found.scaled else []),
+        *([words("chance.blocks", regions=words.number(found.regions), plural=plural)] if found.uneven else []),
         rank_sentence(result, words),
-        words("chance.share", share=words.share(found.rank / found.count)),
+        words("chance.share", share=words.share(found.share)),
     ]
     smallest = found.smallest_p if found.smallest_p is not None else 1 / found.count
     if smallest >= 0.0005:
-        key = "smallest_warn" if smallest > 0.05 else "smallest"
-        sentences.append(
-            words(f"chance.{key}", count=words.number(found.count), plural=plural, smallest=words.share(smallest))
-        )
+        key = f"chance.smallest{'' if found.regions is None else '_blocks'}{'_warn' if smallest > 0.05 else ''}"
+        slots = {"count": words.number(found.count), "regions": words.number(found.regions), "plural": plural}
+        sentences.append(words(key, smallest=words.share(smallest), **slots))
     if found.perfect:
         sentences.append(words("chance.perfect", perfect=words.number(found.perfect)))
     return sentences

@@ -27,9 +27,11 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], text
 
 
 def path_table(caption: str, path: Sequence[PeriodEffect], result: Result, words: Words) -> Table:
-    """One row per period: observed, expected, effect and interval."""
+    """One row per period: observed, expected, effect and interval; p-values alone, and where known for all periods at once."""
     decimals = result.design.decimals
-    head = [words(f"table.{key}") for key in ("period", "observed", "expected", "effect", "lower", "upper", "p")]
+    jointly = any(one.p_adjusted is not None for one in path)
+    columns = ("period", "observed", "expected", "effect", "lower", "upper", "p", *(("p_adjusted",) if jointly else ()))
+    head = [words(f"table.{key}") for key in columns]
     rows = [
         (
             words.period(one.period) if one.period else words.number(one.event_time),
@@ -38,6 +40,7 @@ def path_table(caption: str, path: Sequence[PeriodEffect], result: Result, words
                 for value in (one.observed, one.counterfactual, one.effect, one.lower, one.upper)
             ),
             p_cell(one.p_value, words),
+            *((p_cell(one.p_adjusted, words),) if jointly else ()),
         )
         for one in path
     ]
@@ -75,16 +78,26 @@ def placebo_table(caption: str, estimate: Estimate, result: Result, words: Words
         return None
     decimals = result.design.decimals
     head = [words(f"table.{key}") for key in ("unit", "effect", "rmspe", "ratio")]
+    if found.weights:
+        head.append(words("table.weight_drawn"))
     order = sorted(range(len(found.units)), key=lambda index: (-abs(found.effects[index]), found.units[index]))
-    first = (words.listed(result.design.treated), found.treated_effect, found.treated_rmspe_before, found.treated_ratio)
+    # the true assignment's own chance is the smallest share there can be
+    weights = found.weights or (None,) * len(found.units)
+    own = (found.treated_effect, found.treated_rmspe_before, found.treated_ratio, found.smallest_p)
     kept = set(facts.thinned(found.effects))
-    others = [(found.units[i], found.effects[i], found.rmspe_before[i], found.ratios[i]) for i in order if i in kept]
+    lines = [(found.effects[i], found.rmspe_before[i], found.ratios[i], weights[i]) for i in order if i in kept]
+    names = [words.listed(result.design.treated), *(found.units[i] for i in order if i in kept)]
     if len(kept) < len(order):
         shown = words("page.rows_shown", shown=words.number(len(kept)), count=words.number(len(order)))
         caption = f"{caption}. {shown}"
     rows = [
-        (name, words.number(effect, decimals), words.number(before, decimals), words.number(ratio, 1))
-        for name, effect, before, ratio in (first, *others)
+        (
+            name,
+            *(words.number(value, decimals) for value in (effect, before)),
+            words.number(ratio, 1),
+            *((words.share(weight),) if found.weights else ()),
+        )
+        for name, (effect, before, ratio, weight) in zip(names, (own, *lines), strict=True)
     ]
     return table(caption, head, rows)
 
