@@ -106,7 +106,7 @@ def _impossible(result: Result, content: bytes) -> list[str]:
         json.loads(content, parse_constant=_finite, parse_float=_finite)
     except (ArithmeticError, RecursionError):
         problems.append("it holds a number that is infinite or not a number")
-    for estimate in (result.headline, *result.estimates):
+    for estimate in (result.headline, *result.estimates, *(one.estimate for one in result.secondary)):
         if not 0.5 <= estimate.level < 1.0:
             problems.append(f"the level of '{estimate.method}' is {estimate.level:g}, not between 0.5 and 1")
     known = get_args(Language)

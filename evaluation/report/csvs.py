@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
-from evaluation.report import facts
+from evaluation.proof import SizeRow, real_size
+from evaluation.report import facts, secondary
 from evaluation.report.audit_tables import csv_blocks
 from evaluation.report.cycle import terms
 from evaluation.result import CheckResult, Cycle, Estimate, Population, Result, Text, Value
@@ -21,10 +23,23 @@ _TABLES = frozenset(
         "estimates.csv", "effects_by_period.csv", "weights.csv", "checks.csv", "cycle_ladder.csv", "flow.csv", "cycle_waterfall.csv",
         "cycle_coefficients.csv", "cycle_series.csv",
         "placebos.csv", "placebo_gaps.csv", "power.csv", "balance.csv", "persons.csv", "published.csv", "cycle_audit.csv",
+        "secondary.csv",
+        "real_size.csv",
     }
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_PERIOD = ("period", "event_time", "effect", "std_error", "lower", "upper", "p_value", "p_adjusted", "observed", "counterfactual")
+_PERIOD = (
+    "period",
+    "event_time",
+    "effect",
+    "std_error",
+    "lower",
+    "upper",
+    "p_value",
+    "p_adjusted",
+    "observed",
+    "counterfactual",
+)
 
 
 def is_table(name: str) -> bool:
@@ -75,10 +90,12 @@ def csv_files(result: Result) -> dict[str, str]:
             ],
         ),
     }
+    tables["secondary.csv"] = secondary.csv_rows(result)
     if result.population is not None:
         tables |= _persons(result.population)
     tables |= _placebos(result.headline, result)
     tables |= _power(result.headline)
+    tables |= _proof()
     tables |= _cycle(result.cycle)
     tables |= _audit(result.cycle.audit)
     for check in result.checks:
@@ -93,13 +110,17 @@ def _placebos(estimate: Estimate, result: Result) -> dict[str, tuple[Sequence[st
     if found is None:
         return {}
     treated = ", ".join(result.design.treated)
+    drawn = [() for _ in found.units] if not found.weights else [(weight,) for weight in found.weights]
     own = (treated, 1, found.treated_effect, found.treated_rmspe_before, found.treated_ratio)
-    others = zip(found.units, found.effects, found.rmspe_before, found.ratios, strict=True)
+    others = zip(found.units, found.effects, found.rmspe_before, found.ratios, drawn, strict=True)
     lines = [(treated, found.treated_gaps), *zip(found.units, found.gaps, strict=False)]
     return {
         "placebos.csv": (
-            ("unit", "treated", "effect", "rmspe_before", "ratio_after_to_before"),
-            [own, *((unit, 0, *rest) for unit, *rest in others)],
+            ("unit", "treated", "effect", "rmspe_before", "ratio_after_to_before", *(("weight",) if found.weights else ())),
+            [
+                (*own, *((found.smallest_p,) if found.weights else ())),
+                *((unit, 0, *rest, *weight) for unit, *rest, weight in others),
+            ],
         ),
         "placebo_gaps.csv": (
             ("unit", "period", "gap"),
@@ -116,6 +137,12 @@ def _power(estimate: Estimate) -> dict[str, tuple[Sequence[str], list[Sequence[o
         return {}
     steps = zip(facts.numbers(curve.get("effects")), facts.numbers(curve.get("power")), strict=False)
     return {"power.csv": (("effect", "power"), list(steps))}
+
+
+def _proof() -> dict[str, tuple[Sequence[str], list[Sequence[object]]]]:
+    """What was measured of the methods themselves, the same for every Result."""
+    fields = [each.name for each in dataclasses.fields(SizeRow)]
+    return {"real_size.csv": (fields, [tuple(getattr(row, key) for key in fields) for row in real_size()])}
 
 
 def _cycle(cycle: Cycle) -> dict[str, tuple[Sequence[str], list[Sequence[object]]]]:

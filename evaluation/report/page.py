@@ -20,6 +20,7 @@ from evaluation.report import (
     power,
     reasons,
     remarks,
+    secondary,
     sentences,
 )
 from evaluation.report.csvs import csv_files
@@ -30,7 +31,7 @@ from evaluation.report.together import together_sentences
 from evaluation.report.words import Words, capital, load
 from evaluation.result import CheckResult, Result
 
-CHECKS_OF = {"when": ("pre_trends",), "wrong": ("placebo_in_time", "leave_one_out"), "turn": ("every_unit_treated",)}
+CHECKS_OF = {"when": ("pre_trends",), "wrong": ("placebo_in_time", "honest_did", "leave_one_out"), "turn": ("every_unit_treated",)}
 """Checks whose figure stands in a section: where one was not run, the section says so instead."""
 
 
@@ -124,8 +125,9 @@ def render(result: Result, language: str, *, audit: bool = False) -> str:
             if one.code != "small_units_hidden"
         ],
         text=_texts(result, words),
+        secondary=secondary.results_table(result, words),
         not_run={section: _not_run(result, words, checks) for section, checks in CHECKS_OF.items()},
-        failures={kind: _failures(result, words, kind) for kind in ("estimator", "inference", "check", "figure")},
+        failures={kind: _failures(result, words, kind) for kind in FAILED},
         checks=[_checked(one, result, words) for one in result.checks],
         check_summary=remarks.status_counts(result, words),
         methods=_methods(result, words),
@@ -143,6 +145,8 @@ def render(result: Result, language: str, *, audit: bool = False) -> str:
     )
 
 
+FAILED = ("estimator", "inference", "check", "figure", "secondary")
+"""Kinds of what could not be computed, each a box in a section of its own."""
 GLOSSARY = ("counterfactual", "effect", "interval", "placebo", "comparison", "trend", "p", "points")
 
 
@@ -151,13 +155,13 @@ def _sections(result: Result, words: Words, shown: dict[str, Shown]) -> list[tup
     drawn = {FIGURES[key].section for key in shown if key in FIGURES}
     ran = {section: _not_run(result, words, checks) for section, checks in CHECKS_OF.items()}
     present = {
-        "persons": result.population is not None, "observed": "observed" in drawn,
+        "persons": result.population is not None, "secondary": secondary.present(result), "observed": "observed" in drawn,
         "when": "when" in drawn, "turn": "turn" in drawn or bool(ran["turn"]),
         "wrong": "wrong" in drawn or bool(ran["wrong"]),
     }  # fmt: skip
     keys = (
-        "answer", "what", "persons", "observed", "cycle", "when", "methods", "chance", "turn", "wrong", "weights", "checks",
-        "method", "glossary",
+        "answer", "what", "persons", "observed", "cycle", "when", "methods", "chance", "secondary", "turn", "wrong", "weights",
+        "checks", "method", "glossary",
     )  # fmt: skip
     plural = words.text(result.design.unit_label_plural)
     return [(key, words(f"section.{key}", plural=plural)) for key in keys if present.get(key, True)]
@@ -178,6 +182,9 @@ def _texts(result: Result, words: Words) -> dict[str, list[str]]:
         "methods": sentences.agreement_sentences(result, words),
         "published": persons.published_sentences(result, words),
         "chance": sentences.chance_sentences(result, words),
+        "secondary": secondary.intro(result, words) if secondary.present(result) else [],
+        "many": secondary.many(result, words),
+        "found": secondary.findings(result, words),
         "power": power.power_sentences(result, words),
         "turn": sentences.turn_sentences(result, words),
         "balance": persons.balance_sentences(result, words),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from evaluation.report import facts
 from evaluation.report.sentences import adjustment, amount, fact, group, inference
 from evaluation.report.words import Words, capital
@@ -18,8 +20,9 @@ def check_title(one: CheckResult, result: Result, words: Words) -> str:
 
 def check_sentence(one: CheckResult, result: Result, words: Words) -> str:
     """What a check found; when it was not run, why not."""
-    known = f"check.{one.id}.{one.status}" in words
-    sentence = words(f"check.{one.id if known else 'other'}.{one.status}", **_slots(one, result, words))
+    kind = honest_kind(one) if one.id == "honest_did" and one.status != "not_run" else one.status
+    known = f"check.{one.id}.{kind}" in words
+    sentence = words(f"check.{one.id}.{kind}" if known else f"check.other.{one.status}", **_slots(one, result, words))
     if one.status == "not_run" and one.reason:
         return f"{sentence} {words('checks.reason', reason=reason(one.reason, words, one.facts.get('count')))}"
     return sentence
@@ -111,6 +114,7 @@ def failure_sentence(failure: Failure, result: Result, words: Words) -> str:
         "inference": lambda: inference(failure.name, words),
         "check": lambda: check_title(CheckResult(failure.name, "not_run"), result, words),
         "figure": lambda: failure.name.replace("_", " "),
+        "secondary": lambda: words.text(failure.label) or failure.name,
     }
     return capital(words(f"failure.{failure.kind}", name=names[failure.kind]()))
 
@@ -195,7 +199,50 @@ def _every_unit_treated(one: CheckResult, result: Result, words: Words) -> dict[
     }
 
 
+def honest_kind(one: CheckResult) -> str:
+    """Whether there is an effect to lose, and whether trends that differ as much as before would take it."""
+    if one.facts.get("significant") is False:
+        return "open"
+    if facts.number(one.facts.get("m_bar")) is None:
+        return "always"
+    return {"passed": "holds", "warns": "weakened"}.get(one.status, "lost")
+
+
+def honest_slots(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
+    """What the sentences on trends that differ need."""
+    decimals = result.design.decimals
+    bounds = facts.numbers(one.series.get("m_bar"))
+    ends = {key: facts.numbers(one.series.get(key), len(bounds)) for key in ("lowers", "uppers")}
+    as_large = bounds.index(1.0) if 1.0 in bounds else -1
+
+    def end(key: str) -> str:
+        return words.number(ends[key][as_large] if as_large >= 0 else None, decimals)
+
+    period = one.facts.get("last_before")
+    return {
+        "units": words.listed(result.design.treated),
+        "step": amount(facts.number(one.facts.get("largest_step")) or 0.0, result, words),
+        "times": _rounded_down(facts.number(one.facts.get("m_bar")) or 0.0, words),
+        "interval": words(
+            "number.interval",
+            lower=words.number(facts.number(one.facts.get("lower")), decimals),
+            upper=words.number(facts.number(one.facts.get("upper")), decimals),
+        ),
+        "wide": words("number.interval", lower=end("lowers"), upper=end("uppers")),
+        "period": words.period(period) if isinstance(period, str) else "",
+    }
+
+
+def _rounded_down(value: float, words: Words) -> str:
+    """So many times as large and no more, with as many decimals as it takes not to be zero."""
+    decimals = 1
+    while 0.0 < value < 10.0**-decimals and decimals < 4:
+        decimals += 1
+    return words.number(math.floor(value * 10.0**decimals + 1e-9) / 10.0**decimals, decimals)
+
+
 _FILLERS = {
+    "honest_did": honest_slots,
     "pre_trends": _pre_trends,
     "placebo_in_time": _placebo_in_time,
     "leave_one_out": _leave_one_out,

@@ -9,6 +9,7 @@ from evaluation.report.figures import (
     every_unit_treated,
     flow,
     forest,
+    honest_did,
     leave_one_out,
     love_plot,
     observed_expected,
@@ -16,6 +17,8 @@ from evaluation.report.figures import (
     placebo_in_time,
     power_curve,
     rank_strip,
+    real_size,
+    secondary,
     waterfall,
 )
 from evaluation.report.figures.base import NARROW, PAGE, PLAIN, WIDE, Figure, FigureText, Palette
@@ -33,12 +36,15 @@ FIGURES: dict[str, Figure] = {
         forest.FIGURE,
         placebo_gaps.FIGURE,
         rank_strip.FIGURE,
+        secondary.FIGURE,
         power_curve.FIGURE,
         every_unit_treated.FIGURE,
         placebo_in_time.FIGURE,
+        honest_did.FIGURE,
         leave_one_out.FIGURE,
         love_plot.FIGURE,
         donor_weights.FIGURE,
+        real_size.FIGURE,
     )
 }
 
