@@ -56,7 +56,7 @@ def check(study: Study) -> CheckResult:
     moved by k M̄ D, so M̄ = |τ − δ_last| / (D × mean k over the window); 0 where the gap in the last period before the start
     alone turns the sign. Estimators that fit the periods before the start have small gaps there by construction, which are no
     evidence; so D is the larger one of the headline's gaps and those of difference-in-differences after the same adjustment.
-    The sampling error of the gaps before the start is *not* in M̄.
+    The sampling error of the gaps before the start is *not* in M̄; it is in that of `checks.honest_did`.
 
     Everything is also computed for the limit of the interval nearest to zero (`_limit`). An interval that holds zero has no
     effect to break: these are None, and the check warns.

@@ -114,6 +114,7 @@ def _judged(study: Study, effects: EventStudy, ample: bool, facts: dict[str, Val
             "level": study.level,
             "n_pre": effects.n_pre,
             "n_post": effects.n_post,
+            "last_before": study.panel.periods[study.panel.starts[0] - 1].label if len(study.panel.starts) == 1 else None,
             **facts,
         },
         series={
@@ -262,6 +263,8 @@ def _draws(details: object) -> Array:
 
 
 def _factors(rescaled: Array, effects: Array) -> Array:
-    """By what each placebo was multiplied; 1 for one that found nothing at all."""
+    """By what each placebo was multiplied; 1 for one that found nothing at all, and where the inference kept only some."""
+    if rescaled.size != effects.size:
+        return np.ones(effects.size)
     found = np.abs(effects) > 1e-12 * float(np.abs(effects).max(initial=0.0))
     return np.where(found, rescaled / np.where(found, effects, 1.0), 1.0)
