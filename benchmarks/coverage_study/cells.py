@@ -5,7 +5,7 @@ from __future__ import annotations
 from coverage_study.study import Group
 from coverage_study.worlds import WORLDS
 
-SIMPLE = ("did", "synthetic_did", "synthetic_control demeaned", "synthetic_control", "event_study")
+SIMPLE = ("synthetic_did", "did", "synthetic_control demeaned", "synthetic_control", "event_study")
 FAST = ("did", "event_study")
 ADJUSTMENTS = ("sensitivity", "region_time", "unit_trend")
 SLOW_ADJUSTMENTS = ("local_series", "shift_share", "factors", "cce")
@@ -19,6 +19,16 @@ FURTHER_ESTIMATORS = (
     "common_correlated_effects", "augmented_synthetic_control", "interactive_fixed_effects", "matrix_completion",
     "structural_time_series",
 )  # fmt: skip
+SAME_AS = {
+    "imputation": "did",
+    "two_stage": "did",
+    "extended_twfe": "did",
+    "callaway_santanna": "event_study",
+    "sun_abraham": "event_study",
+    "partially_pooled_synthetic_control": "synthetic_control demeaned",
+}
+"""With one common start, one treated unit and no covariates these give the numbers of another estimator, whose rows are theirs."""
+
 SLOW_INFERENCES = {"wild_bootstrap": 300, "conformal": 100, "prediction_interval": 200}
 """Fewer replications, where one takes seconds."""
 
@@ -31,7 +41,7 @@ def places(world: str) -> tuple[str, ...]:
 def groups() -> list[Group]:
     """All groups in the order in which they are run: first few replications of what matters most, then all there are to be."""
     ordered = [
-        *_one_treated(14, 500, 500),
+        *_one_treated(14, 1000, 500),
         *_naive(14),
         *_adjusted(14, 500),
         *_several(14, 500),

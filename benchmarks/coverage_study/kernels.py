@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from coverage_study.batched import synthetic_did_paths
 from coverage_study.worlds import UNITS, Rng, Shape
 from evaluation.numerics import simplex_least_squares
 from evaluation.panel import Array, Indices
@@ -65,6 +66,15 @@ def did(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> P
     return Paths(own, weights @ lines - (total - member @ lines) / (pool - treated))
 
 
+def did_effects(outcome: Array, shape: Shape) -> tuple[Array, Array]:
+    """(replications,) and (replications, placebos) headline effects of one treated unit in (replications, units, periods)."""
+    late = outcome[..., shape.before : shape.before + shape.window].mean(axis=2)
+    changes = late - outcome[..., : shape.before].mean(axis=2)
+    pool = changes[:, 1:]
+    total = pool.sum(axis=1, keepdims=True)
+    return changes[:, 0] - total[:, 0] / pool.shape[1], pool - (total - pool) / (pool.shape[1] - 1)
+
+
 def event_study(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
     """The same change, measured from the last period before the start."""
     paths = did(outcome, persons, rows, shape)
@@ -104,22 +114,15 @@ def demeaned_synthetic_control(outcome: Array, persons: Array | None, rows: Indi
 
 def synthetic_did(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
     """Unit weights with a ridge and an intercept, time weights with an intercept, and the contrast under both."""
-    before, cells = shape.before, rows.shape[1] * shape.window
-
-    def fit(controls: Array, line: Array) -> Array:
-        early = controls[:, :before]
-        level = float(np.diff(early, axis=1).std(ddof=1))
-        ridge = np.sqrt(cells) * level**2 * before
-        columns = early.T
-        omega = simplex_least_squares(columns - columns.mean(axis=0), line[:before] - line[:before].mean(), ridge)
-        late = controls[:, before : before + shape.window].mean(axis=1)
-        times = simplex_least_squares(
-            early - early.mean(axis=0), late - late.mean(), (1e-6 * level) ** 2 * len(controls)
-        )
-        gap = line - omega @ controls
-        return np.asarray(gap - gap[:before] @ times)
-
-    return _each(fit, outcome, persons, rows)
+    treated = rows.shape[1]
+    mine = shares(persons, np.arange(treated)[None, :])[0] @ outcome[:treated]
+    lines = np.einsum("ak,akt->at", shares(persons, rows), outcome[rows])
+    kept = np.ones((1 + len(rows), len(outcome) - treated), dtype=np.bool_)
+    np.put_along_axis(kept[1:], rows - treated, False, axis=1)
+    paths = synthetic_did_paths(
+        np.vstack([mine, lines]), outcome[treated:], kept, treated * shape.window, shape.before, shape.window
+    )
+    return Paths(paths[0], paths[1:])
 
 
 KERNELS: dict[str, Kernel] = {

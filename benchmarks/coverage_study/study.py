@@ -13,8 +13,9 @@ import numpy as np
 from coverage_study.adjusted import ADJUSTED
 from coverage_study.kernels import KERNELS, Paths, assignments
 from coverage_study.table import Row, monte_carlo_error, supported
-from coverage_study.worlds import SHAPES, UNITS, WORLDS, Drawn, Shape, draw, panel, spread
-from evaluation.contracts import Fit, Pipeline
+from coverage_study.worlds import SHAPES, UNITS, WORLDS, Drawn, Shape, draw, panel, shows_persons, spread
+from evaluation.by_design import Choice, by_design, by_fit
+from evaluation.contracts import Fit, Interval, Pipeline
 from evaluation.errors import EstimationError
 from evaluation.inference import INFERENCES
 from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
@@ -33,8 +34,8 @@ EFFECTS = (0.25, 0.5, 1.0)
 COVERED = 0.5
 LEVEL = 0.95
 
-PLACEBO_FAMILY = ("placebo", "ferman_pinto", "standardized_placebo", "block_placebo")
-"""Inferences that rest on the same placebo fits."""
+PLACEBO_FAMILY = ("placebo", "ferman_pinto", "standardized_placebo", "volatility_placebo", "block_placebo", "default")
+"""Inferences that rest on the same placebo fits; `default` is the one the product chooses for the replication at hand."""
 
 ADJUST_OPTIONS: dict[str, dict[str, object]] = {"local_series": {"series": "series"}}
 
@@ -62,7 +63,7 @@ class Group:
     @property
     def first_key(self) -> tuple[str, ...]:
         """The key of a row that the group is sure to write."""
-        name = "placebo" if self.inference == "placebos" else self.inference
+        name = PLACEBO_FAMILY[-1] if self.inference == "placebos" else self.inference
         return (
             self.world, str(self.periods), str(self.treated), self.treated_size, self.estimator, self.adjust, name, "effect",
         )  # fmt: skip
@@ -101,17 +102,17 @@ def draws(group: Group) -> Iterator[tuple[Drawn, int]]:
             yield drawn, place
 
 
-def run(group: Group) -> list[Row]:
-    """The rows of a group."""
+def run(group: Group, only: tuple[str, ...] = PLACEBO_FAMILY) -> list[Row]:
+    """The rows of a group; of the placebo family `only` some, and then not what is tested period by period."""
     if group.inference == "placebos":
-        return _placebo_rows(group)
+        return _placebo_rows(group, only)
     return _single_rows(group)
 
 
 # ---------------------------------------------------------------------- inferences on placebo fits
 
 
-def _placebo_rows(group: Group) -> list[Row]:
+def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
     world, shape = WORLDS[group.world], SHAPES[group.periods]
     pipeline = pipeline_of(group.estimator, group.adjust)
     kernel = kernel_of(group)
@@ -123,7 +124,7 @@ def _placebo_rows(group: Group) -> list[Row]:
     failed = 0
     count = 0
     for drawn, place in draws(group):
-        seen = panel(drawn, place, shape, group.treated, sized=world.sized)
+        seen = panel(drawn, place, shape, group.treated, sized=shows_persons(world))
         if kernel is not None:
             paths = kernel(drawn, place, rows)
             fit, placebos = fits_of(paths, rows, shape, exhaustive=group.treated == 1)
@@ -137,21 +138,26 @@ def _placebo_rows(group: Group) -> list[Row]:
                 continue
             fit, placebos, paths = shortened(whole, refits, shape)
         count = len(placebos.fits)
-        for name in PLACEBO_FAMILY:
-            if name not in INFERENCES or name in notes:
+        made_already: dict[str, Interval] = {}
+        for name in only:
+            if name in notes:
                 continue
-            infer_from = INFERENCES[name].infer_from
-            assert infer_from is not None
-            shown = seen
-            if name == "ferman_pinto" and not world.sized:
+            shown, used = seen, name
+            if name == "default":
+                used = _default(pipeline, seen, fit, placebos, paths).name
+            if name == "ferman_pinto" and not shows_persons(world):
                 if group.treated > 1 or group.adjust != "none":
                     continue
                 shown = panel(drawn, place, shape, group.treated, sized=True)
+            infer_from = INFERENCES[used].infer_from
+            assert infer_from is not None
             try:
-                found = infer_from(pipeline, shown, LEVEL, fit, placebos)
+                found = made_already.get(used) or infer_from(pipeline, shown, LEVEL, fit, placebos)
             except EstimationError as error:
                 notes[name] = f"refused: {error}"
                 continue
+            if shown is seen:
+                made_already[used] = found
             tallies.setdefault((name, "effect"), Tally()).add(found.lower, found.upper, found.p_value)
             joint = cast("dict[str, Any]", found.details["placebo"]).get("joint")
             if joint is not None and name != "placebo":  # that one's is worked out below, with its power
@@ -163,7 +169,7 @@ def _placebo_rows(group: Group) -> list[Row]:
                 tallies.setdefault((name, "first_period"), Tally()).add(
                     float(found.path_lower[first]), float(found.path_upper[first]), float(found.path_p_value[first])
                 )
-        if paths is not None:
+        if paths is not None and only == PLACEBO_FAMILY:
             _over_periods(tallies, paths, shape, scale)
     made = [
         _row(group, name, statistic, tally, scale, count, notes.get(name, ""))
@@ -171,16 +177,31 @@ def _placebo_rows(group: Group) -> list[Row]:
     ]
     told = {name for name, _ in tallies}
     made += [
-        _row(group, name or "placebo", "effect", Tally(), scale, count, text)
+        _row(group, name or PLACEBO_FAMILY[-1], "effect", Tally(), scale, count, text)
         for name, text in notes.items()
         if name not in told
     ]
     return made
 
 
+def _default(pipeline: Pipeline, seen: Panel, fit: Fit, placebos: Placebos, paths: Paths | None) -> Choice:
+    """What the product chooses; it looks at all periods before the start, which the shortened fits have not."""
+    choice = by_design(pipeline, seen)
+    if paths is None:
+        return by_fit(choice, fit, placebos, seen)
+    times = np.arange(paths.own.size) - seen.starts[0]
+    possible = paths.others[np.isfinite(paths.others).all(axis=1)]
+    whole = dataclasses.replace(fit, effects=paths.own, event_times=times)
+    fits = tuple(
+        dataclasses.replace(one, effects=path, event_times=times)
+        for one, path in zip(placebos.fits, possible, strict=True)
+    )
+    return by_fit(choice, whole, Quick(placebos.assignments, fits, placebos.failed, placebos.exhaustive), seen)
+
+
 def kernel_of(group: Group) -> Callable[[Drawn, int, Indices], Paths] | None:
     """(drawn, replication, rows) → paths without panels and fits, where there is a kernel for the estimator and the adjustment."""
-    sized, shape = WORLDS[group.world].sized, SHAPES[group.periods]
+    sized, shape = shows_persons(WORLDS[group.world]), SHAPES[group.periods]
     if group.adjust == "none" and group.estimator in KERNELS:
         plain = KERNELS[group.estimator]
         return lambda drawn, place, rows: plain(
@@ -284,7 +305,7 @@ def _single_rows(group: Group) -> list[Row]:
     note = ""
     count = 0
     for number, (drawn, place) in enumerate(draws(group)):
-        seen = panel(drawn, place, shape, group.treated, sized=world.sized)
+        seen = panel(drawn, place, shape, group.treated, sized=shows_persons(world))
         try:
             found = inference.infer(pipeline, seen, LEVEL, stream(SEED, f"{group.inference}/{number}"))
         except EstimationError as error:
@@ -305,7 +326,9 @@ def _warning(group: Group, name: str) -> str:
     """What the product says against the inference in this design, if anything."""
     world, shape = WORLDS[group.world], SHAPES[group.periods]
     drawn = draw(world, shape, 1, stream(SEED, "warning"), group.treated, group.treated_size)
-    said = INFERENCES[name].unsuited(panel(drawn, 0, shape, group.treated, sized=world.sized))
+    if name == "default":
+        return ""
+    said = INFERENCES[name].unsuited(panel(drawn, 0, shape, group.treated, sized=shows_persons(world)))
     return "" if said is None else f"warned: {said.code}"
 
 
@@ -361,4 +384,4 @@ def _row(group: Group, inference: str, statistic: str, tally: Tally, scale: floa
 
 def panel_of(group: Group, drawn: Drawn, place: int) -> Panel:
     """A replication as the product sees it."""
-    return panel(drawn, place, SHAPES[group.periods], group.treated, sized=WORLDS[group.world].sized)
+    return panel(drawn, place, SHAPES[group.periods], group.treated, sized=shows_persons(WORLDS[group.world]))

@@ -84,14 +84,15 @@ class Drawn:
 class World:
     """A name, a sentence, and how its (replications, units, periods) outcomes and what units share in them are drawn.
 
-    `sized`: persons are known and the noise falls with them. `pick` is (replications, units) a score by which the treated are
-    chosen, the highest first; None for chance.
+    `sized`: the noise falls with the persons, which are known unless `unknown`. `highest`: the treated are those with the highest
+    level, else any. `far`: by how many standard deviations the treated react more than the mean.
     """
 
     name: str
     summary: str
     draw: Callable[[int, Shape, Rng], tuple[Array, Array]]
     sized: bool = False
+    unknown: bool = False
     highest: bool = False
     far: float = 0.0
 
@@ -179,6 +180,7 @@ WORLDS: dict[str, World] = {
         World("factors", "two persistent factors (0.45 and 0.26 of the variance), autocorrelated noise", _factors),
         World("regional", "correlation 0.17 within a landsdel, autocorrelation 0.6", _regional),
         World("sizes", "persons spread 100-fold, noise variance a + b / persons (30 to 1)", _sizes, sized=True),
+        World("sizes_unknown", "the same, nobody knowing the persons", _sizes, sized=True, unknown=True),
         World("cycle", "own reactions (sd 0.24) to the national path with 2009 and 2014-18", _cycle),
         World(
             "far_loading", "the same, the treated reacting two standard deviations more than the mean", _cycle, far=2.0
@@ -187,6 +189,12 @@ WORLDS: dict[str, World] = {
         World("highest_level", "levels differ (sd 5), the treated unit's is the highest", _levels, highest=True),
     )
 }
+
+
+def shows_persons(world: World) -> bool:
+    """Whether the product is told the persons behind the cells."""
+    return world.sized and not world.unknown
+
 
 SIZE_PLACES = {"small": 0.05, "median": 0.5, "large": 0.95}
 """By the word for the treated units' size: their place among all, from the smallest."""

@@ -1,0 +1,157 @@
+"""The fast estimates and intervals of the coverage study are the product's own."""
+
+import numpy as np
+import pytest
+from coverage_study.adjusted import ADJUSTED
+from coverage_study.cells import SAME_AS
+from coverage_study.kernels import KERNELS, assignments, did_effects
+from coverage_study.study import PLACEBO_FAMILY, TIMES, Group, draws, fits_of, kernel_of, pipeline_of, run
+from coverage_study.worlds import SHAPES, WORLDS, draw, panel
+
+from evaluation.inference import INFERENCES
+from evaluation.inference.draws import placebo_fits
+from evaluation.study import stream
+
+# sums of a hundred numbers near one, in another order
+ROUNDING = 1e-9
+
+
+def one(name, periods=14, treated=1, size="any"):
+    """A replication of a world, and the panel that the product is given."""
+    world, shape = WORLDS[name], SHAPES[periods]
+    drawn = draw(world, shape, 1, stream(1, f"{name}/{periods}"), treated, size)
+    return drawn, panel(drawn, 0, shape, treated, sized=world.sized)
+
+
+def paths_of(kernel, drawn, name, rows, periods=14):
+    persons = drawn.persons[0] if WORLDS[name].sized else None
+    return KERNELS[kernel](drawn.outcome[0], persons, rows, SHAPES[periods])
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_kernel_finds_what_the_product_finds_in_every_world(kernel):
+    rows = assignments(2, 6, stream(2, "rows"))
+    for name, world in WORLDS.items():
+        drawn, seen = one(name, treated=2, size="small" if world.sized else "any")
+        found = paths_of(kernel, drawn, name, rows)
+        pipeline = pipeline_of(kernel, "none")
+        fit, placebos = pipeline(seen), placebo_fits(pipeline, seen, stream(2, "rows"), most=6)
+        assert placebos.assignments == tuple(map(tuple, rows.tolist()))
+        assert np.abs(found.own - fit.effects).max() <= ROUNDING, name
+        assert np.abs(found.others - placebos.paths(fit.event_times)).max() <= ROUNDING, name
+
+
+@pytest.mark.parametrize(("kernel", "name", "periods"), [
+    ("did", "sizes", 14), ("did", "factors", 60), ("synthetic_control", "levels", 14), ("synthetic_did", "cycle", 14),
+    ("synthetic_control demeaned", "sizes", 14),
+])  # fmt: skip
+def test_with_one_treated_unit_the_intervals_are_the_product_s(kernel, name, periods):
+    drawn, seen = one(name, periods, size="median" if WORLDS[name].sized else "any")
+    shape = SHAPES[periods]
+    rows = assignments(1, 999, stream(2, "rows"))
+    fit, placebos = fits_of(paths_of(kernel, drawn, name, rows, periods), rows, shape, exhaustive=True)
+    pipeline = pipeline_of(kernel, "none")
+    whole, refits = pipeline(seen), placebo_fits(pipeline, seen, stream(2, "rows"))
+    shown = np.isin(whole.event_times, TIMES[shape])
+    for inference in PLACEBO_FAMILY:
+        if inference == "ferman_pinto" and not WORLDS[name].sized:
+            continue
+        infer = INFERENCES[inference].infer_from
+        short, long = infer(pipeline, seen, 0.95, fit, placebos), infer(pipeline, seen, 0.95, whole, refits)
+        for value in ("lower", "upper", "p_value", "std_error"):
+            assert getattr(short, value) == pytest.approx(getattr(long, value), abs=ROUNDING), inference
+        for value in ("path_lower", "path_upper", "path_p_value"):
+            assert getattr(short, value) == pytest.approx(getattr(long, value)[shown], abs=ROUNDING), inference
+        if periods == 14:
+            joint = [made.details["placebo"]["joint"]["p_value"] for made in (short, long)]
+            assert joint[0] == pytest.approx(joint[1], abs=ROUNDING)
+
+
+@pytest.mark.parametrize(("estimator", "adjust"), [
+    ("did", "none"), ("did", "sensitivity"), ("did", "factors"), ("did", "local_series"), ("synthetic_control", "none"),
+    ("synthetic_did", "none"), ("interactive_fixed_effects", "none"), ("matrix_completion", "none"),
+    ("common_correlated_effects", "none"),
+])  # fmt: skip
+def test_an_effect_moves_the_interval_and_nothing_else(estimator, adjust):
+    """The rates at planted effects are read off the intervals without one: this is what allows it."""
+    drawn, seen = one("sizes", size="median")
+    seen = seen.keep_units(np.arange(12))
+    planted = seen.outcome.copy()
+    planted[0, SHAPES[14].before :] += 0.7
+    pipeline = pipeline_of(estimator, adjust)
+    fits = [
+        (each, pipeline(each), placebo_fits(pipeline, each, stream(3, "any")))
+        for each in (seen, seen.with_outcome(planted))
+    ]
+    for inference in ("placebo", "ferman_pinto", "standardized_placebo"):
+        infer = INFERENCES[inference].infer_from
+        if inference == "standardized_placebo" and fits[0][1].fit_rmse is None:
+            continue
+        # 11 controls allow no interval at 95 %
+        before, after = (infer(pipeline, each, 0.8, fit, placebos) for each, fit, placebos in fits)
+        # matrix completion and interactive effects iterate to a tolerance of their own
+        assert after.lower - before.lower == pytest.approx(0.7, abs=1e-6), inference
+        assert after.upper - before.upper == pytest.approx(0.7, abs=1e-6), inference
+
+
+@pytest.mark.parametrize("inference", ["cluster", "cluster_cr2", "newey_west", "driscoll_kraay", "conley_taber"])
+def test_an_effect_moves_the_interval_of_one_fit(inference):
+    drawn, seen = one("ar1")
+    planted = seen.outcome.copy()
+    planted[0, SHAPES[14].before :] += 0.7
+    infer, pipeline = INFERENCES[inference].infer, pipeline_of("did", "none")
+    before, after = (infer(pipeline, each, 0.95, stream(3, "any")) for each in (seen, seen.with_outcome(planted)))
+    assert (after.lower - before.lower, after.upper - before.upper) == pytest.approx((0.7, 0.7), abs=ROUNDING)
+
+
+def test_with_one_start_estimators_for_several_are_difference_in_differences():
+    """So the rows of `did`, or of `event_study`, in the table are theirs: same effects, hence the same placebos and intervals."""
+    _, seen = one("cycle")
+    for row in (0, 5):
+        each = seen.assign({row: SHAPES[14].before})
+        for estimator, same in SAME_AS.items():
+            expected = pipeline_of(same, "none")(each).att
+            # those that solve normal equations lose some digits
+            assert pipeline_of(estimator, "none")(each).att == pytest.approx(expected, abs=ROUNDING), estimator
+
+
+@pytest.mark.parametrize("adjust", ADJUSTED)
+def test_an_adjusted_kernel_finds_what_the_product_finds(adjust):
+    rows = assignments(1, 999, stream(2, "rows"))
+    for name, size in (("cycle", "any"), ("sizes", "small")):
+        drawn, seen = one(name, size=size)
+        paths = kernel_of(Group(name, 14, 1, size, "did", adjust, "placebos", 1))(drawn, 0, rows)
+        pipeline = pipeline_of("did", adjust)
+        fit, placebos = pipeline(seen), placebo_fits(pipeline, seen, stream(2, "rows"))
+        possible = np.isfinite(paths.others).all(axis=1)
+        assert placebos.assignments == tuple(map(tuple, rows[possible].tolist()))  # Bornholm has nobody beside it
+        assert np.abs(paths.own - fit.effects).max() <= ROUNDING
+        assert np.abs(paths.others[possible] - placebos.paths(fit.event_times)).max() <= ROUNDING
+
+
+def test_effects_of_many_replications_at_once():
+    shape = SHAPES[14]
+    drawn = draw(WORLDS["regional"], shape, 3, stream(4, "any"))
+    own, others = did_effects(drawn.outcome, shape)
+    rows = assignments(1, 999, stream(2, "rows"))
+    for place, outcome in enumerate(drawn.outcome):
+        paths = KERNELS["did"](outcome, None, rows, shape)
+        assert own[place] == pytest.approx(paths.own[7:11].mean(), abs=ROUNDING)
+        assert others[place] == pytest.approx(paths.others[:, 7:11].mean(axis=1), abs=ROUNDING)
+
+
+def test_more_replications_begin_with_the_same_panels():
+    few, many = (
+        [
+            drawn.outcome[place, 0]
+            for drawn, place in draws(Group("ar1", 14, 1, "any", "did", "none", "placebos", count))
+        ]
+        for count in (3, 110)
+    )
+    assert np.array_equal(few, many[:3])
+    assert not np.array_equal(many[0], many[100])
+
+
+def test_a_group_gives_the_same_rows_twice():
+    group = Group("sizes", 14, 1, "small", "did", "none", "placebos", 3)
+    assert run(group) == run(group)
