@@ -144,7 +144,7 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
                 continue
             shown, used = seen, name
             if name == "default":
-                used = _default(pipeline, seen, fit, placebos, paths).name
+                used = default_choice(pipeline, seen, fit, placebos, paths).name
             if name == "ferman_pinto" and not shows_persons(world):
                 if group.treated > 1 or group.adjust != "none":
                     continue
@@ -184,7 +184,7 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
     return made
 
 
-def _default(pipeline: Pipeline, seen: Panel, fit: Fit, placebos: Placebos, paths: Paths | None) -> Choice:
+def default_choice(pipeline: Pipeline, seen: Panel, fit: Fit, placebos: Placebos, paths: Paths | None) -> Choice:
     """What the product chooses; it looks at all periods before the start, which the shortened fits have not."""
     choice = by_design(pipeline, seen)
     if paths is None:

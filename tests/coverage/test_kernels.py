@@ -5,12 +5,22 @@ import pytest
 from coverage_study.adjusted import ADJUSTED
 from coverage_study.cells import SAME_AS
 from coverage_study.kernels import KERNELS, assignments, did_effects
-from coverage_study.study import PLACEBO_FAMILY, TIMES, Group, draws, fits_of, kernel_of, pipeline_of, run
-from coverage_study.worlds import SHAPES, WORLDS, draw, panel
+from coverage_study.study import (
+    PLACEBO_FAMILY,
+    TIMES,
+    Group,
+    default_choice,
+    draws,
+    fits_of,
+    kernel_of,
+    pipeline_of,
+    run,
+)
+from coverage_study.worlds import SHAPES, WORLDS, draw, panel, shows_persons
 
 from evaluation.inference import INFERENCES
 from evaluation.inference.draws import placebo_fits
-from evaluation.study import stream
+from evaluation.study import run_pipeline, stream
 
 # sums of a hundred numbers near one, in another order
 ROUNDING = 1e-9
@@ -20,11 +30,11 @@ def one(name, periods=14, treated=1, size="any"):
     """A replication of a world, and the panel that the product is given."""
     world, shape = WORLDS[name], SHAPES[periods]
     drawn = draw(world, shape, 1, stream(1, f"{name}/{periods}"), treated, size)
-    return drawn, panel(drawn, 0, shape, treated, sized=world.sized)
+    return drawn, panel(drawn, 0, shape, treated, sized=shows_persons(world))
 
 
 def paths_of(kernel, drawn, name, rows, periods=14):
-    persons = drawn.persons[0] if WORLDS[name].sized else None
+    persons = drawn.persons[0] if shows_persons(WORLDS[name]) else None
     return KERNELS[kernel](drawn.outcome[0], persons, rows, SHAPES[periods])
 
 
@@ -54,7 +64,7 @@ def test_with_one_treated_unit_the_intervals_are_the_product_s(kernel, name, per
     whole, refits = pipeline(seen), placebo_fits(pipeline, seen, stream(2, "rows"))
     shown = np.isin(whole.event_times, TIMES[shape])
     for inference in PLACEBO_FAMILY:
-        if inference == "ferman_pinto" and not WORLDS[name].sized:
+        if inference == "default" or (inference == "ferman_pinto" and seen.size is None):
             continue
         infer = INFERENCES[inference].infer_from
         short, long = infer(pipeline, seen, 0.95, fit, placebos), infer(pipeline, seen, 0.95, whole, refits)
@@ -67,6 +77,19 @@ def test_with_one_treated_unit_the_intervals_are_the_product_s(kernel, name, per
             assert joint[0] == pytest.approx(joint[1], abs=ROUNDING)
 
 
+@pytest.mark.parametrize(("kernel", "name"), [
+    ("did", "sizes"), ("did", "sizes_unknown"), ("synthetic_control", "highest_level"), ("did", "ar1"),
+])  # fmt: skip
+def test_the_default_of_the_study_is_the_product_s(kernel, name):
+    drawn, seen = one(name, size="small" if WORLDS[name].sized else "any")
+    rows = assignments(1, 999, stream(2, "rows"))
+    paths = paths_of(kernel, drawn, name, rows)
+    fit, placebos = fits_of(paths, rows, SHAPES[14], exhaustive=True)
+    pipeline = pipeline_of(kernel, "none")
+    expected = run_pipeline(pipeline, seen, "default", 0.95, 1)
+    assert default_choice(pipeline, seen, fit, placebos, paths).name == expected.inference
+
+
 @pytest.mark.parametrize(("estimator", "adjust"), [
     ("did", "none"), ("did", "sensitivity"), ("did", "factors"), ("did", "local_series"), ("synthetic_control", "none"),
     ("synthetic_did", "none"), ("interactive_fixed_effects", "none"), ("matrix_completion", "none"),
@@ -74,7 +97,7 @@ def test_with_one_treated_unit_the_intervals_are_the_product_s(kernel, name, per
 ])  # fmt: skip
 def test_an_effect_moves_the_interval_and_nothing_else(estimator, adjust):
     """The rates at planted effects are read off the intervals without one: this is what allows it."""
-    drawn, seen = one("sizes", size="median")
+    seen = one("sizes", size="median")[1]
     seen = seen.keep_units(np.arange(12))
     planted = seen.outcome.copy()
     planted[0, SHAPES[14].before :] += 0.7
@@ -96,7 +119,7 @@ def test_an_effect_moves_the_interval_and_nothing_else(estimator, adjust):
 
 @pytest.mark.parametrize("inference", ["cluster", "cluster_cr2", "newey_west", "driscoll_kraay", "conley_taber"])
 def test_an_effect_moves_the_interval_of_one_fit(inference):
-    drawn, seen = one("ar1")
+    seen = one("ar1")[1]
     planted = seen.outcome.copy()
     planted[0, SHAPES[14].before :] += 0.7
     infer, pipeline = INFERENCES[inference].infer, pipeline_of("did", "none")
