@@ -99,6 +99,8 @@ def members(sources: Sources, register: Register, timing: Timing, measures: Coll
 
         table = table.filter(parse(who.where, WHERE))
         flow += _counted(sources, table, ["where"], register)
+        if not flow[-1].rows:
+            raise DataError(_nobody(flow, register))
     everybody = engine.keep(distinct(table, "person"), "everybody")
     residence = _residence(sources, timing, everybody)
     if who.movers == "drop":
@@ -218,7 +220,7 @@ def _nobody(flow: Sequence[FlowStep], register: Register) -> str:
         "age": f"none of the residents with the benefit is {who.age[0]} to {who.age[1]} years old; check [register.who] age",
         "readiness": f"none of the persons with the benefit is {who.readiness} at the baseline; check [register.who] readiness "
         "and the layout's values for it",
-        "where": "nobody is left under [register.who] where",
+        "where": f"nobody is left under the condition {who.where}; widen it",
         "stayed": 'nobody is left after those who move were dropped; set [register.who] movers = "keep"',
     }
     step = next(each.step for each in flow if not each.rows)
