@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from evaluation.report import svg
+from evaluation.report.figures.base import Spec
 from evaluation.report.page import render
 from evaluation.result import Result, from_json
 from tests.report.cycled import cycled
@@ -39,12 +42,36 @@ EXAMPLES: dict[str, tuple[Callable[[], Result], str]] = {
 PAGES = CASES | EXAMPLES
 
 
+CONVERT, DRAWN = svg.convert, dict[str, str]()
+
+
+def _once(spec: Spec, locale: Mapping[str, Any]) -> str:
+    key = json.dumps([spec, dict(locale)])
+    if key not in DRAWN:
+        DRAWN[key] = CONVERT(spec, locale)
+    return DRAWN[key]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _each_drawing_is_converted_once() -> Iterator[None]:
+    """Dozens of pages share most of their figures, and a figure takes the converter as long as the rest of the page takes us."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(svg, "convert", _once)
+        yield
+
+
+@pytest.fixture
+def drawn_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what must be true of the converter, too."""
+    monkeypatch.setattr(svg, "convert", CONVERT)
+
+
 @cache
 def page(case: str) -> str:
     make, language = PAGES[case]
     return render(make(), language)
 
 
-@pytest.fixture(params=list(PAGES))
+@pytest.fixture(scope="module", params=list(PAGES))
 def html(request: pytest.FixtureRequest) -> str:
     return page(request.param)

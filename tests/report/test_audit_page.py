@@ -49,7 +49,7 @@ EVERY += [("register", "passed", "da"), ("register", "failed", "en")]
 PAGES = [(make, *one) for make in (main_page, audit_page) for one in EVERY]
 
 
-@pytest.fixture(params=PAGES, ids=lambda one: f"{one[0].__wrapped__.__name__}-{'-'.join(one[1:])}")
+@pytest.fixture(scope="module", params=PAGES, ids=lambda one: f"{one[0].__wrapped__.__name__}-{'-'.join(one[1:])}")
 def html(request: pytest.FixtureRequest) -> str:
     make, *which = request.param
     page: str = make(*which)
