@@ -66,6 +66,8 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
     notes = [note for note in interval.notes if note.code != "too_few_placebos"]
     if not math.isfinite(interval.upper):
         notes.insert(0, blocks.too_few(level))
+    elif heavy := blocks.heavy(panel, level):
+        notes.append(heavy)
     if blocks.homeless:
         notes.append(
             Note(
@@ -114,6 +116,20 @@ class _Blocks:
     def smallest(self) -> float:
         """No p-value can be below it."""
         return float(1.0 / (1.0 + self.weights.sum()))
+
+    def heavy(self, panel: Panel, level: float) -> Note | None:
+        """The remark on placebos that alone weigh more than the interval may leave out: it reaches their effects, however far out."""
+        shares = self.weights * self.smallest
+        rows = [self.placebos.assignments[place] for place in np.flatnonzero(shares > 1.0 - level + 1e-12)]
+        if not rows:
+            return None
+        names = listed([" + ".join(panel.units[row] for row in each) for each in rows])
+        return Note(
+            "block_heavy",
+            f"Alone or nearly alone in a region, and so weighing more than the interval may leave out: {names}. The interval is at "
+            "least as wide as the largest of their effects.",
+            {"count": len(rows), "units": names},
+        )
 
     def told(self) -> Value:
         """The facts for the page."""

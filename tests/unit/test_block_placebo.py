@@ -128,6 +128,17 @@ def test_alone_in_its_region_nothing_can_be_said_at_five_per_cent():
     assert note.facts == {"regions": 8, "smallest_p": pytest.approx(1 / 8), "level": 0.95}
 
 
+def test_who_has_a_region_to_itself_holds_the_interval_open_and_is_named():
+    outcome = factor_outcome(8, 40, 20)
+    outcome[0, 14:] += 50.0
+    found = evaluation.estimate(make_panel(outcome, {30: 14}, region=UNEVEN), "did", inference="block_placebo")
+    assert found.upper - found.effect >= 45.0  # u00 weighs 1/8, more than the 5 % that may lie outside
+    (note,) = [note for note in found.notes if note.code == "block_heavy"]
+    assert note.facts == {"count": 3, "units": "unit 00, unit 01 and unit 02"}  # the pair weigh 1/16 each
+    even = make_panel(outcome, {30: 14}, region=np.arange(40) % 8)
+    assert not evaluation.estimate(even, "did", inference="block_placebo").notes
+
+
 def landsdele():
     """The landsdel of each of the 98 municipalities, as codes, and the names."""
     text = (files("evaluation.denmark") / "municipalities.csv").read_text(encoding="utf-8")
