@@ -32,6 +32,7 @@ MOST_SHOWN = 50
 _ALLOWED = {
     "evaluate": {"output", "json", "strict", "audit", "quiet", "language", "seed", "force"},
     "check": {"quiet", "language", "seed"},
+    "plan": {"json", "quiet", "language", "seed"},
     "init": {"quiet", "force"},
     "methods": set(),
     "schema": set(),
@@ -55,6 +56,7 @@ _ALLOWED = {
 @click.option("--methods", is_flag=True)
 @click.option("--schema", is_flag=True)
 @click.option("--check", is_flag=True)
+@click.option("--plan", is_flag=True)
 @click.option("--json", is_flag=True)
 @click.option("--strict", is_flag=True)
 @click.option("--audit", is_flag=True)
@@ -75,6 +77,7 @@ def command(words: tuple[str, ...], **options: Any) -> int:
         "simulate": lambda: _simulate(given),
         "render": lambda: _render(given),
         "check": lambda: _check(words[0], given),
+        "plan": lambda: _plan(words[0], given),
         "evaluate": lambda: _evaluate(words[0], given),
     }
     return doing[asked]()
@@ -128,7 +131,7 @@ def _asked(words: tuple[str, ...], given: dict[str, Any]) -> str:
         raise UsageError(f"--{modes[0]} takes no spec; leave out {' '.join(words)}")
     if len(words) > 1:
         raise UsageError(f"--methods takes one name, but {len(words)} were given: {', '.join(words)}")
-    asked = modes[0] if modes else ("check" if "check" in given else "evaluate")
+    asked = modes[0] if modes else next((name for name in ("check", "plan") if name in given), "evaluate")
     refused = [name for name in given if name not in (asked, *(_ALLOWED[asked] or ()))]
     if refused:
         beside = f"--{asked}" if asked != "evaluate" else "a spec"
@@ -222,6 +225,21 @@ def _check(path: str, given: dict[str, Any]) -> int:
     for stage, text in (("Spec", _spec_line(path, loaded)), *flow.plan(loaded)):
         _print(_line(stage, text, sys.stdout))
     return _print(f"\n{escaped(path)} is in order; nothing was written")
+
+
+def _plan(path: str, given: dict[str, Any]) -> int:
+    from evaluation import ahead
+    from evaluation import run as flow
+
+    loaded = flow.load_spec(path)
+    languages = _languages(given, loaded.spec.languages) or loaded.spec.languages
+    seed = int(given["seed"]) if "seed" in given else None
+    plan = ahead.look_ahead(loaded, progress=_progress(given), seed=seed)
+    if "json" in given:
+        from evaluation.planning.plan import to_json
+
+        return _out(to_json(plan).encode())
+    return _print("\n".join(escaped(line) for line in ahead.plan_lines(plan, languages[0])))
 
 
 def _render(given: dict[str, Any]) -> int:

@@ -6,6 +6,7 @@ evaluate: what did a public programme do, and how sure can one be when one unit 
   evaluate SPEC                  write reports/NAME.html, NAME.json and NAME/*.csv
                                  (NAME.da.html and NAME.en.html with two languages)
   evaluate SPEC --check          read spec and data, say what would be done and how long it takes
+  evaluate SPEC --plan           what a comparison not made yet could find; --json for numbers
   evaluate SPEC --json           the result as JSON on standard output, and nothing else there
   evaluate SPEC --strict         exit with 7 if a check fails, the auditor's sixteen among them
   evaluate SPEC --audit          write NAME.audit.html too: everything traced, for auditors

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -82,9 +83,19 @@ def smallest_effect(draws: Array, most: int, found: float = FOUND) -> float:
     Bloom (1995), Evaluation Review 19(5), eq. 1, for estimates whose error is normal; here the error's distribution is that
     of the placebo effects.
     """
-    if most < 1 or draws.size <= most:
+    return smallest_common_effect([draws], most, found)
+
+
+def smallest_common_effect(groups: Sequence[Array], most: int, found: float = FOUND) -> float:
+    """The smallest effect found with this probability when each group of draws, held against itself, is as likely as any other.
+
+    `groups` are such as the choices of controls that one may end up with.
+    """
+    if most < 1 or min(group.size for group in groups) <= most:
         return math.inf
-    return max(_from_where_on(*not_found(side, most), found) for side in (draws, -draws))
+    sides = [[not_found(sign * group, most) for group in groups] for sign in (1.0, -1.0)]
+    both = [[np.concatenate(ends) for ends in zip(*side, strict=True)] for side in sides]
+    return max(_from_where_on(low, high, found) for low, high in both)
 
 
 def _from_where_on(low: Array, high: Array, found: float) -> float:

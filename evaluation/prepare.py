@@ -90,6 +90,19 @@ def panel_from_spec(loaded: LoadedSpec, table: Table) -> Prepared:
     return step.finish()
 
 
+def last_period(loaded: LoadedSpec) -> Period | None:
+    """The last period among the rows that `[data]` keeps; None where they cannot be read or judged, which `prepare` then says."""
+    step = _Steps(loaded, read_data(loaded))
+    step.keep_where()
+    step.keep_areas()
+    step.keep_periods()
+    if step.problems or loaded.spec.data.time not in step.rows.columns:
+        return None
+    read = [period_of(value) for value in distinct(arrow_column(step.rows, loaded.spec.data.time))[0]]
+    known = [period for period in read if period is not None]
+    return max(known) if known and len({period.frequency for period in known}) == 1 else None
+
+
 @dataclass(slots=True)
 class _Steps:
     """The rows on their way from the file to the panel, and what is said about them."""
@@ -335,6 +348,8 @@ class _Steps:
         if place is not None:
             path = (*path, place)
         what = finding.what
+        if finding.role == "start" and "after the last period" in what:
+            what += "; `evaluate SPEC --plan` looks ahead to a programme that has not started"
         if "not a number" in what or "stored as text" in what:
             remark = self.table.remarks.get(finding.column)
             what = remark if remark is not None else what

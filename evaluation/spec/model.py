@@ -15,6 +15,7 @@ from evaluation.periods import parse_period
 from evaluation.spec.base import Language, LocalText, Number, OpenTable, PeriodText, Table, Where
 from evaluation.spec.cycle_tables import CycleTable
 from evaluation.spec.measures import words_of
+from evaluation.spec.plan_table import PlanTable
 
 
 class Data(Table):
@@ -365,6 +366,7 @@ class Spec(Table):
     claim: tuple[Claim, ...] = ()
     event: tuple[Event, ...] = ()
     disclosure: DisclosureTable = DisclosureTable()
+    plan: PlanTable | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -146,6 +146,8 @@ def _periods(raw: Mapping[str, Any]) -> Iterator[Finding]:
             continue
         elif pair[-1] == "window" and first < start:
             yield Finding((*pair, 0), f"the window begins in {first}, before the start of treatment in {start}")
+        elif pair[-1] == "periods" and start > last and "plan" in raw:
+            continue  # planned for later; an evaluation says so once it has read the data
         elif pair[-1] == "periods" and not first < start <= last:
             what = f"treatment starts in {start}, but the periods used run from {first} to {last}"
             yield Finding(pair, f"{what}; periods before the start and at least one after it are needed")

@@ -21,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted(path.stem for path in (ROOT / "reports").glob("*.json"))
 OWN_DATA = {"hjorring_own_data"}
 """Specs that wait for files of one's own."""
-SPECS = sorted({path.stem for path in (ROOT / "specs").glob("*.toml")} - OWN_DATA)
+PLANS = {path.stem for path in (ROOT / "specs").glob("plan_*.toml")}
+"""Specs of programmes that have not started: there is nothing to report yet."""
+SPECS = sorted({path.stem for path in (ROOT / "specs").glob("*.toml")} - OWN_DATA - PLANS)
 
 VERSIONS = ("python", "packages")
 """What may differ between machines without the report being stale."""
