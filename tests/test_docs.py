@@ -70,6 +70,7 @@ def test_readme_shows_how_to_test_and_how_to_run():
     assert commands(), "the README shows no `evaluate ...` command"
 
 
+@pytest.mark.first
 def test_commands_of_the_readme_do_what_it_says(tmp_path):
     """All of them, in the order of the page, in one copy of the folder; each must end with exit code 0, and the examples of
     `reports/` come out as they are committed."""
