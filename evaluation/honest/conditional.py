@@ -157,7 +157,7 @@ class Lines:
     def prepared(self, first: FirstStage, covariance: Array) -> Prepared:
         """See `Dual`."""
         test = self._second_stage(first, covariance)
-        return Prepared(*left_by(first, self.reach, test), test, grid=400, sections=200)
+        return Prepared(*left_by(first, self.reach, test), test, grid=1000, sections=200)
 
     def reach(self, largest: float) -> tuple[float, float]:
         """See `Dual`."""

@@ -1,4 +1,4 @@
-"""Linear programs for what has too many vertices to list: one program for a statistic, a few for the bounds it could lie in."""
+"""Linear programs for what has too many vertices to list: one for a statistic, two for the bounds it could lie between."""
 
 from __future__ import annotations
 
@@ -17,15 +17,9 @@ from evaluation.panel import Array, Mask
 MOST_DRAWS = 1000
 """Each draw of the least favourable statistic is a program of its own."""
 
-FAR = 40.0
-"""The normal distribution has nothing beyond this many standard deviations."""
-
 EQUAL = 1e-8
 """Statistics nearer to each other than this (in standard deviations) are equal: the solver's own tolerance is 1e-7 on
 multipliers, and the few that are not zero are set right by the equations they solve."""
-
-STEPS = 60
-"""Steps of Newton's method for a bound; each meets another vertex, and it ends at the first one met twice."""
 
 
 def extremes(shape: Polyhedron, before: Array, weights: Array) -> tuple[float, float] | None:
@@ -74,23 +68,14 @@ class Programs:
         def test(values: Array) -> Mask:
             return np.array([self._keeps(float(value), first, covariance) for value in values], dtype=np.bool_)
 
-        return Prepared(*left_by(first, self.reach, test), test, grid=40, sections=2)
+        return Prepared(*left_by(first, self.reach, test), test, grid=200, sections=2)
 
     def reach(self, largest: float) -> tuple[float, float]:
         """See `Dual`: the values for which nuisance parameters keep every moment within `largest` standard deviations."""
         if math.isinf(largest):
             return -math.inf, math.inf
         slopes = np.column_stack([self._slopes(), self.of.system[:, 1:]])
-        objective = np.zeros(slopes.shape[1])
-        right = largest * self.of.deviations - self._at(0.0)
-        ends = []
-        for sign in (1.0, -1.0):
-            objective[0] = sign
-            least = _least(objective, -slopes, right)
-            if least is None:
-                return math.inf, -math.inf
-            ends.append(sign * least)
-        return ends[0], ends[1]
+        return self._interval(-slopes, largest * self.of.deviations - self._at(0.0))
 
     def _slopes(self) -> Array:
         """A₁: how the moments fall as θ rises."""
@@ -122,7 +107,7 @@ class Programs:
             # how the moments move with γ'Y, what is independent of it being given
             along = self.of.rows @ self.covariance @ normal / variance
             rest = at - along * statistic
-            bounds = (self._bound(rest, along, statistic, -1.0), self._bound(rest, along, statistic, 1.0))
+            bounds = self._bounds(rest, along)
         kept = not_rejected(
             np.array([value]),
             np.array([statistic]),
@@ -134,13 +119,24 @@ class Programs:
         )
         return bool(kept[0])
 
-    def _bound(self, rest: Array, along: Array, statistic: float, side: float) -> float:
-        """How far γ'Y = x could move while the largest γ'(rest + along × x) stays x, by Newton's method on a convex function."""
-        x = statistic + side * FAR
-        for step in range(STEPS):
-            best, gamma = self._best(rest + along * x)
-            if best <= x + EQUAL * max(1.0, abs(x)):
-                return side * math.inf if step == 0 else x
-            moved = 1.0 - float(gamma @ along)
-            x = float(gamma @ rest) / moved
-        return x
+    def _bounds(self, rest: Array, along: Array) -> tuple[float, float]:
+        """Between which x the largest γ'(rest + along × x) stays x.
+
+        The vertex at hand always gives x, so no more than x is to be shown: that some nuisance parameters keep every moment
+        within x standard deviations. These x are an interval, whose ends are two programs.
+        """
+        slopes = np.column_stack([along - self.of.deviations, -self.of.system[:, 1:]])
+        slack = EQUAL * self.of.deviations
+        return self._interval(slopes, slack - rest)
+
+    def _interval(self, slopes: Array, right: Array) -> tuple[float, float]:
+        """The least and the greatest first coordinate with slopes x ≤ right; the wrong way round where there is none."""
+        objective = np.zeros(slopes.shape[1])
+        ends = []
+        for sign in (1.0, -1.0):
+            objective[0] = sign
+            least = _least(objective, slopes, right)
+            if least is None:
+                return math.inf, -math.inf
+            ends.append(sign * least)
+        return ends[0], ends[1]

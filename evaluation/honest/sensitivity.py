@@ -354,7 +354,7 @@ def _may_add(
         return True
     generous = dual.prepared(replace(first, largest=dual.ceiling(first.kappa)), study.covariance)
     return generous.keeps_any(
-        [np.linspace(outer[0], min(outer[1], known[0]), 100), np.linspace(max(outer[0], known[1]), outer[1], 100)]
+        [np.linspace(outer[0], min(outer[1], known[0]), 300), np.linspace(max(outer[0], known[1]), outer[1], 300)]
     )
 
 
