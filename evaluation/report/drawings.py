@@ -41,6 +41,7 @@ class Shown:
     csv_name: str
     csv_link: str | None
     csv_file: str
+    source: str | None
 
 
 def draw_figures(figures: Iterable[Figure], result: Result, words: Words, csvs: dict[str, str]) -> dict[str, Shown]:
@@ -68,6 +69,7 @@ def draw_figures(figures: Iterable[Figure], result: Result, words: Words, csvs: 
             figure.table(values, result, words), figure.csv,
             csv_link(csvs[figure.csv]) if figure.csv in csvs else None,
             sentences.file(figure.csv, result),
+            texts[figure.key].source,
         )
         for figure, values in found
     }  # fmt: skip

@@ -92,7 +92,7 @@ def test_a_figure_without_its_facts_is_left_out(key: str) -> None:
         estimates=(),
         checks=(CheckResult("leave_one_out", "not_run", reason="few_controls"),),
     )
-    assert (FIGURES[key].values(bare, load("en")) is None) == (key != "forest")
+    assert (FIGURES[key].values(bare, load("en")) is None) == (key not in ("forest", "real_size"))
 
 
 def test_observed_and_expected_are_the_path() -> None:

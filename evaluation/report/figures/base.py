@@ -57,12 +57,16 @@ PAGE = Palette(*(f"var(--{name.replace('_', '-')})" for name in Palette.__slots_
 
 @dataclass(frozen=True, slots=True)
 class FigureText:
-    """The words around a figure: the finding, what is drawn, how to read it, and the description for who cannot see it."""
+    """The words around a figure: the finding, what is drawn, how to read it, and the description for who cannot see it.
+
+    `source` is where the numbers come from, if not from the data of the evaluation.
+    """
 
     title: str
     subtitle: str
     how: str
     description: str
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
