@@ -10,9 +10,12 @@ from __future__ import annotations
 import csv
 import math
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from statistics import mean, pstdev
+from typing import Literal
 
 from evaluation.result import (
     BalanceRow,
@@ -28,10 +31,13 @@ from evaluation.result import (
     Note,
     PeriodEffect,
     Population,
+    Primary,
     Provenance,
     Published,
     Result,
+    Secondary,
     TargetGroup,
+    Text,
     Value,
     Verdict,
 )
@@ -353,4 +359,25 @@ def register() -> Result:
         {"da": "Hjørring-modellen på syntetiske registre", "en": "The Hjørring model on synthetic registers"},
         {"da": "Øgede indsatsen antallet af arbejdstimer?", "en": "Did the programme raise working hours?"}, ("da", "en"), design, headline, further, Cycle("none"), checks, verdict, provenance_,
         Disclosure(False, 5, 1, 0, (Note("small_counts_hidden", "4 numbers are not shown.", {"count": 4, "minimum": 5}),)), flow, population=people, published=(claim,),
+        failures=(Failure("secondary", "men under 25", ("the treated unit is not observed in every period",), {"da": "mænd under 25 år", "en": "men under 25"}),),
+        secondary=tuple(further_results(headline, hours)), primary=Primary("2026-11-22", 0.05, 6, "romano_wolf"),
     )  # fmt: skip
+
+
+def further_results(headline: Estimate, hours: Text) -> Iterator[Secondary]:
+    """Three outcomes and two groups: one found, one found the other way than was hoped for, and three that are not."""
+    points: Text = {"da": "procentpoint", "en": "percentage points"}
+    rows: tuple[tuple[Text, Literal["outcome", "group"], Text, float, float, float | None, float | None], ...] = (
+        ({"da": "andelen med arbejdstimer", "en": "the share with any working hours"}, "outcome", points, 6.4, 1.4, 0.025, 0.05),
+        ({"da": "andelen på offentlig forsørgelse", "en": "the share on public support"}, "outcome", points, -1.4, 1.1, 0.23, 0.23),
+        ({"da": "andelen i uddannelse", "en": "the share in education"}, "outcome", points, -3.1, 0.9, 0.025, 0.05),
+        ({"da": "kvinder", "en": "women"}, "group", hours, 29.0, 13.0, 0.05, 0.1),
+        ({"da": "personer under 40 år", "en": "persons under 40"}, "group", hours, 55.9, 15.7, None, None),
+    )  # fmt: skip
+    for label, kind, unit, effect, error, p, adjusted in rows:
+        low, high = (None, None) if p is None else (effect - 2 * error, effect + 2 * error)
+        one = replace(headline, effect=effect, std_error=error, lower=low, upper=high, p_value=p, details={})
+        count = 3 if kind == "outcome" else 2
+        better: Literal["higher", "lower"] = "lower" if "support" in label["en"] else "higher"
+        all_ = None if p is None else min(1.0, 2 * p)
+        yield Secondary(label, kind, unit, 1, better, one, adjusted, count, "romano_wolf" if kind == "outcome" else "holm", all_)
