@@ -43,7 +43,7 @@ AMPLE = 3
 estimated covariance; fewer, and it would pick errors of that."""
 
 DRAWS = 5_000
-"""Draws for the least favourable quantiles: their error moves an interval by less than a hundredth of a standard error."""
+"""Draws for the least favourable quantiles: their error moves an end by less than a hundredth of that end's standard error."""
 
 REBASED = ("did", "event_study")
 """Estimators whose paths differ from the event study's by a constant only, so that their placebo fits need not be fitted again."""
