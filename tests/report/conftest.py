@@ -1,19 +1,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from evaluation.report import svg
-from evaluation.report.figures.base import Spec
 from evaluation.report.page import render
 from evaluation.result import Result, from_json
+from tests.drawing import drawn_afresh, each_drawing_is_converted_once
 from tests.report.cycled import cycled
 from tests.report.fixtures import california, hjorring, register
+
+__all__ = ["drawn_afresh", "each_drawing_is_converted_once"]
 
 CASES: dict[str, tuple[Callable[[], Result], str]] = {
     "hjorring.da": (hjorring, "da"),
@@ -40,30 +40,6 @@ EXAMPLES: dict[str, tuple[Callable[[], Result], str]] = {
     for language in json.loads(file.read_bytes())["languages"]
 }
 PAGES = CASES | EXAMPLES
-
-
-CONVERT, DRAWN = svg.convert, dict[str, str]()
-
-
-def _once(spec: Spec, locale: Mapping[str, Any]) -> str:
-    key = json.dumps([spec, dict(locale)])
-    if key not in DRAWN:
-        DRAWN[key] = CONVERT(spec, locale)
-    return DRAWN[key]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _each_drawing_is_converted_once() -> Iterator[None]:
-    """Dozens of pages share most of their figures, and a figure takes the converter as long as the rest of the page takes us."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(svg, "convert", _once)
-        yield
-
-
-@pytest.fixture
-def drawn_afresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For what must be true of the converter, too."""
-    monkeypatch.setattr(svg, "convert", CONVERT)
 
 
 @cache
