@@ -150,7 +150,8 @@ def _periods(raw: Mapping[str, Any]) -> Iterator[Finding]:
             continue  # planned for later; an evaluation says so once it has read the data
         elif pair[-1] == "periods" and not first < start <= last:
             what = f"treatment starts in {start}, but the periods used run from {first} to {last}"
-            yield Finding(pair, f"{what}; periods before the start and at least one after it are needed")
+            ahead = "; with a [plan] table, `--plan` looks ahead to it" if start > last else ""
+            yield Finding(pair, f"{what}; periods before the start and at least one after it are needed{ahead}")
 
 
 def _written(period: Period) -> str:
