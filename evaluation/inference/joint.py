@@ -15,7 +15,7 @@ def over_window(
 ) -> tuple[Array, dict[str, Value] | None]:
     """Adjusted p-values of the window's periods, and the joint test of no effect in any of them.
 
-    With twelve years looked at one by one, one in two evaluations of nothing has a year with p below 5 %. The adjusted p-values
+    With six years looked at one by one, one in five evaluations of nothing has a year with p below 5 %. The adjusted p-values
     hold for all years at once, by the placebos' largest deviation in any of them (`multiplicity.romano_wolf`).
 
     Parameters
