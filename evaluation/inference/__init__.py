@@ -3,6 +3,7 @@
 from evaluation.contracts import Inference
 from evaluation.inference import (
     analytic,
+    bias_aware_placebo,
     block_bootstrap,
     block_placebo,
     cluster,
@@ -31,6 +32,7 @@ INFERENCES: dict[str, Inference] = {
         ferman_pinto.METHOD,
         standardized_placebo.METHOD,
         volatility_placebo.METHOD,
+        bias_aware_placebo.METHOD,
         block_placebo.METHOD,
         conley_taber.METHOD,
         conformal.METHOD,

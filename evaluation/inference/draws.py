@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -145,12 +144,15 @@ def variance_rows(placebos: Placebos, panel: Panel, noise: Array) -> tuple[Array
     if panel.size is not None:
         persons = np.nansum(panel.size[:, panel.target.any(axis=0)], axis=1)
 
-    def average(units: Sequence[int]) -> float:
-        chosen = np.asarray(units)
-        return float((persons[chosen] / persons[chosen].sum()) ** 2 @ noise[chosen])
+    def averages(rows: Indices) -> Array:
+        """(…,) for rows (…, units of the average)."""
+        share = persons[rows] / persons[rows].sum(axis=-1, keepdims=True)
+        return np.asarray((share**2 * noise[rows]).sum(axis=-1))
 
-    own = average(np.flatnonzero(panel.treated).tolist())
-    return np.array([average(units) for units in placebos.assignments]), own
+    own = float(averages(np.flatnonzero(panel.treated)))
+    if len({len(rows) for rows in placebos.assignments}) == 1:
+        return averages(np.array(placebos.assignments)), own
+    return np.array([float(averages(np.array(rows))) for rows in placebos.assignments]), own
 
 
 def slope_factors(fit: Fit, placebos: Placebos, draws: Array) -> Array:

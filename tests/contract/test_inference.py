@@ -158,8 +158,8 @@ def test_p_value_alone_equals_the_one_beside_the_interval(inference, method):
 
 
 EACH = [name for name, inference in INFERENCES.items() if inference.test_each is not None]
-CAUTIOUS = ("volatility_placebo",)
-"""Those that take a unit to be at least as noisy as it looks: their p-values are ranks or larger."""
+CAUTIOUS = ("volatility_placebo", "bias_aware_placebo")
+"""Those that are careful with a restless or badly matched unit: their p-values are ranks or larger."""
 
 
 @pytest.mark.parametrize("inference", EACH)

@@ -74,7 +74,7 @@ def test_a_unit_that_was_not_followed_is_measured_against_its_own_gap():
     outcome = noise(3)
     outcome[0] += 9.0
     found = evaluation.estimate(panel(outcome, {0: 7}), "synthetic_control")
-    assert chosen(found) == ("standardized_placebo", "poor_fit")
+    assert chosen(found) == ("bias_aware_placebo", "poor_fit")
     assert found.details["chosen"]["p_fit"] <= 0.05
     # the level of a unit is nothing to difference-in-differences
     assert chosen(evaluation.estimate(panel(outcome, {0: 7}), "did")) == ("placebo", "few_treated")

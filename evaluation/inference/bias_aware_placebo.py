@@ -1,0 +1,135 @@
+"""Placebo inference where the fit left a gap before the start: the gap after it counts only as far as it is larger."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, cast
+
+import numpy as np
+
+from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
+from evaluation.errors import EstimationError
+from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value, slope_factors
+from evaluation.inference.ferman_pinto import rescaled_in_turn, size_factors
+from evaluation.inference.placebo import few_controls, from_placebos
+from evaluation.numerics import common_start
+from evaluation.panel import Array, Panel
+
+CARRIED = ("effects", "treated_effect", "rank", "count", "smallest_p", "joint")
+"""What the page says of the ranks; the lines and ratios it draws are those of the placebos as they are."""
+
+
+def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
+    """Ranks of how far the gap after the start exceeds the average gap before it, and the interval by inverting that test.
+
+    A synthetic control of a unit that the donors cannot reach is off before the start, and by about as much after it. With d the
+    effect and g the average gap before, the statistic is max(0, |d| − |g|), for the treated unit and for every placebo alike, so
+    the ranks are exchangeable where those of d are; the interval d ± (critical value + |g|) holds what a bias as large as the gap
+    before, of either sign, would explain. Where persons are known, placebos are rescaled by size first (`ferman_pinto`).
+
+    Parameters
+    ----------
+    panel : Panel
+        One common start and at least two periods before it.
+
+    Returns
+    -------
+    Interval
+        As `placebo`; `details["gap"]` is g.
+
+    Raises
+    ------
+    EstimationError
+        Several starts, fewer than two periods before the start, an estimator without a path, or too few controls.
+
+    References
+    ----------
+    The additive form of the post/pre ratio of Abadie, Diamond & Hainmueller (2010), section 3.4, which divides by the gap before and
+    so says nothing where many placebos are matched almost perfectly; imperfect fit: Ferman & Pinto (2021), Quantitative Economics
+    12(4). The bound on the bias: Armstrong & Kolesár (2018), Econometrica 86(2), section 2.
+    """
+    return infer_from(pipeline, panel, level, pipeline(panel), placebo_fits(pipeline, panel, rng))
+
+
+def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
+    """The interval from a fit and its placebo fits."""
+    gap, moved = _moved(fit, placebos, panel)
+    interval = from_placebos(fit, moved, panel, level, np.ones(len(moved.fits)))
+    plain = from_placebos(fit, placebos, panel, level, _size_factors(placebos, panel))
+    shown = cast("dict[str, Any]", interval.details["placebo"])
+    details = {
+        **cast("dict[str, Any]", plain.details["placebo"]),
+        **{key: shown[key] for key in CARRIED if key in shown},
+    }
+    return dataclasses.replace(
+        interval, std_error=plain.std_error, details={**interval.details, "placebo": details, "gap": abs(gap)}
+    )
+
+
+def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
+    """The p-value alone."""
+    fit = pipeline(panel)
+    _, moved = _moved(fit, placebo_fits(pipeline, panel, rng), panel)
+    return rank_p_value(moved.effects * slope_factors(fit, moved, moved.effects), fit.att)
+
+
+def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
+    """(units,) p-values when each unit in turn is the treated one; the refits are shared."""
+    fits = [pipeline(panel.assign({row: start})) for row in range(panel.n_units)]
+    effects, gaps = np.array([fit.att for fit in fits]), np.array([_gap(fit) for fit in fits])
+    scaled = np.tile(effects, (effects.size, 1))
+    if panel.size is not None or panel.noise is not None:
+        scaled = rescaled_in_turn(effects, panel, start)
+    factors = scaled / np.where(effects == 0.0, 1.0, effects)
+    p_values = np.empty(effects.size)
+    for row in range(effects.size):
+        outward = _outward(scaled[row], gaps * factors[row], gaps[row])
+        p_values[row] = rank_p_value(np.delete(outward, row), effects[row])
+    return p_values
+
+
+def _moved(fit: Fit, placebos: Placebos, panel: Panel) -> tuple[float, Placebos]:
+    """The treated unit's average gap before the start, and placebos moved outward so that plain ranks are those of the excess."""
+    common_start(panel, "bias_aware_placebo")
+    gap = _gap(fit)
+    fits = []
+    for one, factor in zip(placebos.fits, _size_factors(placebos, panel).tolist(), strict=True):
+        own = _gap(one) * factor
+        after = one.event_times >= 0
+        effects = one.effects * factor
+        effects = np.where(after, _outward(effects, own, gap), effects)
+        att = float(_outward(np.array([one.att * factor]), own, gap)[0])
+        fits.append(dataclasses.replace(one, att=att, effects=effects))
+    return gap, dataclasses.replace(placebos, fits=tuple(fits))
+
+
+def _outward(effects: Array, gaps: Array | float, own: float) -> Array:
+    """Effects with their own gap taken off their size and the treated unit's put on: |d| exceeds one of them just where its excess
+    over its own gap exceeds theirs."""
+    return np.asarray(np.copysign(np.maximum(0.0, np.abs(effects) - np.abs(gaps)) + abs(own), effects))
+
+
+def _size_factors(placebos: Placebos, panel: Panel) -> Array:
+    if panel.size is None and panel.noise is None:
+        return np.ones(len(placebos.fits))
+    return size_factors(placebos.effects, placebos, panel)
+
+
+def _gap(fit: Fit) -> float:
+    """The average gap before the start."""
+    before = fit.effects[fit.event_times < 0]
+    if before.size < 2 or not np.isfinite(before).any():
+        raise EstimationError("bias_aware_placebo: the estimator has no gaps in at least two periods before the start")
+    return float(np.nanmean(before))
+
+
+METHOD = Inference(
+    name="bias_aware_placebo",
+    summary="placebos compared by how far the gap after the start exceeds the one before it; where the fit left a gap",
+    infer=infer,
+    test=test,
+    unsuited=few_controls,
+    source="after Abadie, Diamond & Hainmueller (2010), Journal of the American Statistical Association 105(490), section 3.4",
+    test_each=test_each,
+    infer_from=infer_from,
+)
