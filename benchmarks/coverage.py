@@ -2,8 +2,8 @@
 
     python benchmarks/coverage.py [--only world=cycle,estimator=did] [--again] [--replications 1000] [--processes 2] [--list]
 
-Writes benchmarks/coverage.csv, row by row as they come; groups whose rows are there already, with as many replications, are skipped.
-`--again` runs the chosen ones once more. What was simulated and how to read it: docs/methods/coverage.md.
+Writes benchmarks/coverage.csv, and docs/methods/coverage.md with its pictures, as rows come; groups whose rows are there already,
+with as many replications, are skipped. `--again` runs the chosen ones once more; `--page` only writes the page from the table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import replace
 from pathlib import Path
 
-from coverage_study import table
+from coverage_study import page, pictures, table
 from coverage_study.cells import final, groups
 from coverage_study.study import Group, run
 
@@ -40,6 +40,12 @@ def done(group: Group, rows: dict[tuple[str, ...], table.Row]) -> bool:
     )
 
 
+def renew(rows: dict[tuple[str, ...], table.Row]) -> None:
+    """The tables and pictures of docs/methods/coverage.md."""
+    page.renew(rows)
+    pictures.renew(rows)
+
+
 def study(waiting: list[Group], processes: int, path: Path) -> None:
     """Run groups in their order, a few at a time, and write the table after each."""
     began, count = time.perf_counter(), len(waiting)
@@ -54,6 +60,8 @@ def study(waiting: list[Group], processes: int, path: Path) -> None:
                 rows = table.read(path)
                 rows.update((row.key, row) for row in future.result())
                 table.write(path, rows)
+                if path == TABLE:
+                    renew(rows)
                 left = len(waiting) + len(running)
                 print(f"[{count - left}/{count}, {time.perf_counter() - began:.0f} s] {group.label}", flush=True)
 
@@ -64,10 +72,14 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--list", action="store_true", help="show the groups that would be run, and stop")
+    parser.add_argument("--page", action="store_true", help="only write the page and its pictures from the table")
     parser.add_argument("--replications", type=int)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--output", type=Path, default=TABLE)
     given = parser.parse_args()
+    if given.page:
+        renew(table.read(TABLE))
+        return
     rows = {} if given.again else table.read(given.output)
     waiting = [group for group in chosen(given.only, given.replications, given.again) if not done(group, rows)]
     if given.list:

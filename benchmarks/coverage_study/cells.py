@@ -5,7 +5,7 @@ from __future__ import annotations
 from coverage_study.study import Group
 from coverage_study.worlds import WORLDS
 
-SIMPLE = ("synthetic_did", "did", "synthetic_control demeaned", "synthetic_control", "event_study")
+SIMPLE = ("did", "synthetic_did", "synthetic_control demeaned", "synthetic_control", "event_study")
 FAST = ("did", "event_study")
 ADJUSTMENTS = ("sensitivity", "region_time", "unit_trend")
 SLOW_ADJUSTMENTS = ("local_series", "shift_share", "factors", "cce")
@@ -41,11 +41,11 @@ def places(world: str) -> tuple[str, ...]:
 def groups() -> list[Group]:
     """All groups in the order in which they are run: first few replications of what matters most, then all there are to be."""
     ordered = [
-        *_one_treated(14, 1000, 500),
+        *_one_treated(14, 500, 500, SIMPLE[:4]),
         *_naive(14),
         *_adjusted(14, 500),
         *_several(14, 500),
-        *_one_treated(60, 500, 500),
+        *_one_treated(60, 500, 500, SIMPLE[:4]),
         *_one_treated(14, 4000, 1000),
         *_naive(60),
         *_further(),
@@ -69,10 +69,10 @@ def final() -> list[Group]:
     return list(largest.values())
 
 
-def _one_treated(periods: int, simple: int, weighted: int) -> list[Group]:
+def _one_treated(periods: int, simple: int, weighted: int, estimators: tuple[str, ...] = SIMPLE) -> list[Group]:
     return [
         Group(world, periods, 1, size, estimator, "none", "placebos", simple if estimator in FAST else weighted)
-        for estimator in SIMPLE
+        for estimator in estimators
         for world in WORLDS
         for size in places(world)
     ]

@@ -192,11 +192,7 @@ def default_choice(pipeline: Pipeline, seen: Panel, fit: Fit, placebos: Placebos
     times = np.arange(paths.own.size) - seen.starts[0]
     possible = paths.others[np.isfinite(paths.others).all(axis=1)]
     whole = dataclasses.replace(fit, effects=paths.own, event_times=times)
-    fits = tuple(
-        dataclasses.replace(one, effects=path, event_times=times)
-        for one, path in zip(placebos.fits, possible, strict=True)
-    )
-    return by_fit(choice, whole, Quick(placebos.assignments, fits, placebos.failed, placebos.exhaustive), seen)
+    return by_fit(choice, whole, Whole(placebos, possible), seen)
 
 
 def kernel_of(group: Group) -> Callable[[Drawn, int, Indices], Paths] | None:
@@ -245,6 +241,20 @@ class Quick(Placebos):
         """(assignments, times)."""
         assert event_times is self.fits[0].event_times
         return np.array([fit.effects for fit in self.fits])
+
+
+class Whole(Placebos):
+    """Placebos with the whole paths that their shortened fits have not."""
+
+    def __init__(self, placebos: Placebos, whole: Array) -> None:
+        super().__init__(placebos.assignments, placebos.fits, placebos.failed, placebos.exhaustive)
+        object.__setattr__(self, "whole", whole)  # the class it extends is frozen
+
+    def paths(self, event_times: Indices) -> Array:
+        """(assignments, times)."""
+        found: Array = self.whole  # type: ignore[attr-defined]
+        assert found.shape[1] == event_times.size
+        return found
 
 
 def shown_times(shape: Shape) -> Indices:

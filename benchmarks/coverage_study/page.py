@@ -1,0 +1,216 @@
+"""The tables of docs/methods/coverage.md, written between its markers so that they cannot differ from benchmarks/coverage.csv."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from coverage_study.table import LEAST, MOST, Row, monte_carlo_error
+from coverage_study.worlds import WORLDS
+
+PAGE = Path(__file__).parents[2] / "docs" / "methods" / "coverage.md"
+ESTIMATORS = (
+    "did", "event_study", "synthetic_did", "synthetic_control demeaned", "synthetic_control", "common_correlated_effects",
+    "augmented_synthetic_control", "interactive_fixed_effects", "matrix_completion", "structural_time_series",
+)  # fmt: skip
+FAMILY = ("default", "placebo", "ferman_pinto", "standardized_placebo", "volatility_placebo", "block_placebo")
+ONE_PANEL = (
+    "conley_taber", "wild_bootstrap", "cluster", "cluster_cr2", "multiplier_bootstrap", "newey_west", "driscoll_kraay",
+    "jackknife", "block_bootstrap",
+)  # fmt: skip
+ONE_PATH = ("conformal", "jackknife_plus", "prediction_interval", "sc_ttest")
+ADJUSTMENTS = ("sensitivity", "region_time", "unit_trend", "local_series", "shift_share", "factors", "cce")
+
+Rows = Mapping[tuple[str, ...], Row]
+
+
+def places() -> list[tuple[str, str]]:
+    """(world, treated unit's size) in the order of the columns."""
+    return [
+        (world.name, size)
+        for world in WORLDS.values()
+        for size in (("small", "median", "large") if world.sized else ("any",))
+    ]
+
+
+def column(world: str, size: str) -> str:
+    """The head of a column."""
+    name = world.replace("_", " ")
+    return name if size == "any" else f"{name}: {size}"
+
+
+def written(row: Row | None) -> str:
+    """A size in per cent: plain where it is supported, bold where it rejects too often, in brackets where it does so too seldom."""
+    if row is None:
+        return ""
+    if row.size_05 is None:
+        return "–"
+    text = f"{100 * row.size_05:.1f}"
+    error = monte_carlo_error(row.size_05, row.replications)
+    if row.size_05 > MOST + error:
+        return f"**{text}**"
+    return f"({text})" if row.size_05 < LEAST - error else text
+
+
+def sizes(
+    rows: Rows, lines: Mapping[str, Callable[[str, str], tuple[str, ...]]], head: str, statistic: str = "effect"
+) -> str:
+    """A table of sizes, a line for each name with the keys of its cells by world and size, without empty lines and columns."""
+    columns = places()
+    found = {name: [rows.get((*key(world, size), statistic)) for world, size in columns] for name, key in lines.items()}
+    found = {name: cells for name, cells in found.items() if any(cell is not None for cell in cells)}
+    kept = [place for place in range(len(columns)) if any(cells[place] is not None for cells in found.values())]
+    if not kept:
+        return "Not run yet."
+    heads = [head, *(column(*columns[place]) for place in kept)]
+    out = ["| " + " | ".join(heads) + " |", "|---" + "|---:" * len(kept) + "|"]
+    for name, cells in found.items():
+        out.append("| " + " | ".join([name, *(written(cells[place]) for place in kept)]) + " |")
+    return "\n".join(out)
+
+
+def by_inference(
+    rows: Rows,
+    periods: int,
+    treated: int,
+    estimator: str,
+    names: tuple[str, ...],
+    adjust: str = "none",
+    statistic: str = "effect",
+) -> str:
+    """Lines are inferences."""
+
+    def key(name: str) -> Callable[[str, str], tuple[str, ...]]:
+        return lambda world, size: (world, str(periods), str(treated), size, estimator, adjust, name)
+
+    return sizes(rows, {f"`{name}`": key(name) for name in names}, "inference", statistic)
+
+
+def by_estimator(
+    rows: Rows, periods: int, treated: int, inference: str, names: tuple[str, ...], adjust: str = "none"
+) -> str:
+    """Lines are estimators."""
+
+    def key(name: str) -> Callable[[str, str], tuple[str, ...]]:
+        return lambda world, size: (world, str(periods), str(treated), size, name, adjust, inference)
+
+    return sizes(rows, {f"`{name}`": key(name) for name in names}, "estimator")
+
+
+def by_adjustment(rows: Rows, periods: int, estimator: str, inference: str) -> str:
+    """Lines are adjustments for the cycle."""
+
+    def key(name: str) -> Callable[[str, str], tuple[str, ...]]:
+        return lambda world, size: (world, str(periods), "1", size, estimator, name, inference)
+
+    return sizes(rows, {f"`{name}`": key(name) for name in ("none", *ADJUSTMENTS)}, "adjustment")
+
+
+def power(rows: Rows, periods: int, inference: str) -> str:
+    """Length of the interval, coverage, and the share of effects found, by world and estimator."""
+    out = [
+        "| world | estimator | interval's length, sd | coverage | finds 0.25 sd | 0.5 sd | 1 sd |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for world, size in places():
+        for estimator in ("did", "synthetic_did", "synthetic_control demeaned"):
+            row = rows.get((world, str(periods), "1", size, estimator, "none", inference, "effect"))
+            if row is None or row.size_05 is None or not row.supported:
+                continue
+            length = "" if row.length is None else f"{row.length:.1f}"
+            shares = (row.coverage, row.power_025, row.power_050, row.power_100)
+            numbers = ["" if share is None else f"{100 * share:.0f} %" for share in shares]
+            out.append("| " + " | ".join([column(world, size), f"`{estimator}`", length, *numbers]) + " |")
+    return "\n".join(out) if len(out) > 2 else "Not run yet."
+
+
+def unsupported(rows: Rows) -> str:
+    """Designs in which no inference of the table keeps its size, and those in which the default one does not."""
+    headline = [row for row in rows.values() if row.statistic == "effect" and row.size_05 is not None]
+    designs: dict[tuple[str, ...], list[Row]] = {}
+    for row in headline:
+        designs.setdefault(
+            (row.world, str(row.periods), str(row.treated), row.treated_size, row.estimator, row.adjust), []
+        ).append(row)
+    nothing, default = [], []
+    for (world, periods, treated, size, estimator, adjust), found in sorted(designs.items()):
+        if not any(row.inference == "default" for row in found):
+            continue
+        name = f"{column(world, size)}, {periods} periods, {treated} treated, `{estimator}`" + (
+            "" if adjust == "none" else f" after `{adjust}`"
+        )
+        own = next(row for row in found if row.inference == "default")
+        careful = any(row.size_05 is not None and row.size_05 < LEAST for row in found)
+        if not any(row.supported for row in found):
+            nothing.append(
+                f"- {name}" + (" (some reject less often than 3 %: too careful, never too bold)" if careful else "")
+            )
+        elif not own.supported:
+            assert own.size_05 is not None
+            default.append(f"- {name}: {100 * own.size_05:.1f} %")
+    return "\n".join(
+        [
+            "No inference of the table keeps its size in:",
+            "",
+            *(nothing or ["- none of the designs"]),
+            "",
+            "Some inference does, but the default does not, in:",
+            "",
+            *(default or ["- none of the designs"]),
+        ]
+    )
+
+
+def tables(rows: Rows) -> dict[str, str]:
+    """Every table by the name of its marker."""
+    simple = ("did", "synthetic_did", "synthetic_control demeaned", "synthetic_control")
+    made = {f"{estimator.replace(' ', '_')}_{periods}": by_inference(rows, periods, 1, estimator, FAMILY)
+            for estimator in simple for periods in (14, 60)}  # fmt: skip
+    for periods in (14, 60):
+        made[f"one_panel_{periods}"] = by_inference(rows, periods, 1, "did", ONE_PANEL)
+        made[f"one_path_{periods}"] = by_inference(rows, periods, 1, "synthetic_control", ONE_PATH)
+        made[f"power_{periods}"] = power(rows, periods, "default")
+        made[f"adjusted_{periods}"] = by_adjustment(rows, periods, "did", "default")
+        for treated in (2, 5):
+            made[f"several_{treated}_{periods}"] = by_estimator(rows, periods, treated, "default", simple)
+    for statistic in ("first_period", "joint", "ratio"):
+        made[f"did_{statistic}"] = by_inference(rows, 14, 1, "did", FAMILY, statistic=statistic)
+    made["estimators_14"] = by_estimator(rows, 14, 1, "default", ESTIMATORS)
+    made["worlds"] = "\n".join(
+        [
+            "| world | what |",
+            "|---|---|",
+            *(f"| {world.name.replace('_', ' ')} | {world.summary} |" for world in WORLDS.values()),
+        ]
+    )
+    made["unsupported"] = unsupported(rows)
+    done = [row for row in rows.values() if row.statistic == "effect"]
+    supported = sum(row.supported for row in done)
+    made["count"] = f"{len(rows)} rows, {len(done)} of them of the headline effect, of which {supported} are supported."
+    return made
+
+
+def filled(text: str, rows: Rows) -> str:
+    """The page with every table between its markers made anew.
+
+    Raises
+    ------
+    ValueError
+        A marker without a table.
+    """
+    made = tables(rows)
+
+    def put(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in made:
+            raise ValueError(f"coverage.md has a marker '{name}' without a table")
+        return f"<!-- {name} -->\n{made[name]}\n<!-- end of {name} -->"
+
+    return re.sub(r"<!-- (?P<name>[a-z_0-9]+) -->\n.*?<!-- end of (?P=name) -->", put, text, flags=re.DOTALL)
+
+
+def renew(rows: Rows, path: Path = PAGE) -> None:
+    """Write the page's tables from the rows."""
+    if path.exists():
+        path.write_text(filled(path.read_text("utf-8"), rows), encoding="utf-8")
