@@ -69,6 +69,10 @@ OURS = frozenset({"default"})
 ROW = 25
 STACKED = 44
 """Heights of a row: with its name beside it, and (on phones) above it."""
+EDGE = 24
+"""On phones: room for the half of the axis' first and last label that reaches out of it."""
+APART = 3.5
+"""Pixels of a dot from the middle of its row, up or down, so that equal shares do not hide one another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +146,13 @@ def draw(found: list[Line], words: Words, palette: Palette, width: int) -> Spec:
     stacked = width <= NARROW
     sets = [data_name(data, words) for data in DATA]
     column = margin((cell for line in found for cell in line.written), 40, bold=True)
-    left = 8 if stacked else min(margin((line.name for line in found), bold=True), 252)
+    left = EDGE if stacked else min(margin((line.name for line in found), bold=True), 252)
     names = [broken(line.name, (width - 2 * column - 12 if stacked else left - 8) / 1.13) for line in found]
     tallest = max(len(one) for one in names)
     height = STACKED + LINE * (tallest - 1) if stacked else max(ROW, LINE * tallest + 6)
     above = LINE * (len(DATA) + 1 if stacked else 2) + 12
     # on a phone the numbers stand beside the name, above the dots, which may use the whole width
-    frame = Frame(width, left, 12 if stacked else 2 * column, above, 26, height * len(found))
+    frame = Frame(width, left, EDGE if stacked else 2 * column, above, 26, height * len(found))
     highest = max(PROMISED, *(share for line in found for share in line.shares if share is not None))
     ticks = tuple(STEP * step for step in range(6) if STEP * step <= highest + 0.05)
     scale = Scale(-0.015, highest + 0.03, ticks, 0)
@@ -161,7 +165,7 @@ def draw(found: list[Line], words: Words, palette: Palette, width: int) -> Spec:
     layers = _promised(words, palette, x, y, len(found), (middle - 9 / height, middle + 9 / height))
     layers += _ends(found, palette, x, y, middle)
     for place in reversed(range(len(DATA))):
-        layers += _dots(found, place, sets[place], palette, x, y, middle)
+        layers += _dots(found, place, sets[place], palette, x, y, middle + (2 * place - 1) * APART / height)
     edge = frame.inner + frame.right
     for bold in (False, True):
         look = {"fontWeight": 700 if bold else 400}
@@ -174,7 +178,7 @@ def draw(found: list[Line], words: Words, palette: Palette, width: int) -> Spec:
             )
         layers += name_marks(
             [(index + named, names[index]) for index, _ in part],
-            0 if stacked else -8,
+            8 - frame.left if stacked else -8,
             y,
             ink,
             stacked,
