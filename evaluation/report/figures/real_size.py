@@ -146,7 +146,7 @@ def draw(found: list[Line], words: Words, palette: Palette, width: int) -> Spec:
     stacked = width <= NARROW
     sets = [data_name(data, words) for data in DATA]
     column = margin((cell for line in found for cell in line.written), 40, bold=True)
-    left = EDGE if stacked else min(margin((line.name for line in found), bold=True), 252)
+    left = EDGE if stacked else min(margin((line.name for line in found), bold=True), 188)
     names = [broken(line.name, (width - 2 * column - 12 if stacked else left - 8) / 1.13) for line in found]
     tallest = max(len(one) for one in names)
     height = STACKED + LINE * (tallest - 1) if stacked else max(ROW, LINE * tallest + 6)
