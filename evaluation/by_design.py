@@ -97,7 +97,7 @@ def by_design(pipeline: Pipeline, panel: Panel) -> Choice:
     placebos = "ferman_pinto" if sized else "placebo"
     facts: dict[str, Value] = {"treated": treated, "controls": controls, "pre_periods": int(panel.starts[0])}
     if min(treated, controls) < ENOUGH:
-        return Choice(placebos, "few_treated_sizes" if sized else "few_treated", {**facts, **_spread(panel)})
+        return Choice(placebos, "few_treated_sizes" if sized else "few_treated", {**facts, **persons(panel)})
     alone = sum(count_clusters(panel.cluster[panel.start == start]) == 1 for start in panel.starts)
     influences = INFERENCES[own].from_fit is not None and INFERENCES[own].many_treated
     if alone and influences and treated < controls <= REFITTED and len(panel.starts) > 1:
@@ -132,12 +132,17 @@ def by_fit(choice: Choice, fit: Fit, placebos: Placebos, panel: Panel) -> Choice
     return choice
 
 
-def _spread(panel: Panel) -> dict[str, Value]:
-    """How many times the persons of the smallest unit the largest has, where that is known."""
+def persons(panel: Panel) -> dict[str, Value]:
+    """`spread`: how many times the persons of the smallest unit the largest has; `place`: whether the treated are among the
+    `small`, the `large` (a fifth of the units each) or the `median` ones. Empty where persons are not known."""
     if panel.size is None:
         return {}
     sizes = np.nanmean(panel.size, axis=1)
-    return {"spread": float(np.nanmax(sizes) / max(float(np.nanmin(sizes)), 1e-300))}
+    below = float((sizes < sizes[panel.treated].mean()).mean())
+    return {
+        "spread": float(np.nanmax(sizes) / max(float(np.nanmin(sizes)), 1e-300)),
+        "place": "small" if below < 0.2 else "large" if below > 0.8 else "median",
+    }
 
 
 def _unfollowed(choice: Choice, fit: Fit, placebos: Placebos, panel: Panel) -> float | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.by_design import by_design, by_fit
+from evaluation.by_design import by_design, by_fit, persons
 from evaluation.context import NO_CONTEXT, Context
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng, Term
 from evaluation.cycle import ADJUSTMENTS
@@ -174,6 +174,8 @@ def _estimate(
         details["rmspe_pre"] = fit.fit_rmse
     assert panel.cluster is not None  # set by Panel itself
     details["treated_clusters"] = count_clusters(panel.cluster[panel.treated])
+    if known := persons(panel):
+        details["persons"] = known
     if len(panel.starts) > 1:
         details["starts"] = [labels[start] for start in panel.starts]
     chosen = _changed_options(pipeline.options)
