@@ -201,3 +201,13 @@ def test_those_worlds_are_the_ones_the_package_sees():
         panel = make_panel(outcome, {row: 2}, region=region)
         p_value = INFERENCES["block_placebo"].test(make_pipeline("did", "none", {}), panel, rng)
         assert p_value == pytest.approx(expected)
+
+
+def test_a_unit_that_may_not_be_shown_leaves_neither_its_weight_nor_its_name():
+    from evaluation.disclosure import protected_estimate
+
+    panel = make_panel(factor_outcome(8, 40, 20), {30: 14}, region=UNEVEN)
+    shown = protected_estimate(evaluation.estimate(panel, "did", inference="block_placebo"), frozenset({"unit 00"}), 5)
+    placebo = shown.details["placebo"]
+    assert len(placebo["weights"]) == len(placebo["effects"]) == len(placebo["units"]) == 38
+    assert "unit 00" not in str(shown)
