@@ -35,6 +35,9 @@ PASSES, WARNS = 1.0, 0.5
 BOUNDS = (0.0, 0.5, 1.0, 1.5, 2.0)
 """The M̄ whose intervals are shown."""
 
+MOST = 1000.0
+"""The value where no difference in trends takes the effect away: beyond any argument."""
+
 FEWEST_BEFORE = 2
 """Periods before the start at the least: the reference period and one to compare it with."""
 
@@ -101,7 +104,7 @@ def _judged(study: Study, effects: EventStudy, ample: bool, facts: dict[str, Val
     return CheckResult(
         "honest_did",
         status,
-        value=number(m_bar),
+        value=min(m_bar, MOST),
         threshold=PASSES,
         facts={
             "significant": significant,
@@ -114,7 +117,9 @@ def _judged(study: Study, effects: EventStudy, ample: bool, facts: dict[str, Val
             "level": study.level,
             "n_pre": effects.n_pre,
             "n_post": effects.n_post,
-            "last_before": study.panel.periods[study.panel.starts[0] - 1].label if len(study.panel.starts) == 1 else None,
+            "last_before": study.panel.periods[study.panel.starts[0] - 1].label
+            if len(study.panel.starts) == 1
+            else None,
             **facts,
         },
         series={

@@ -20,7 +20,7 @@ def check_title(one: CheckResult, result: Result, words: Words) -> str:
 
 def check_sentence(one: CheckResult, result: Result, words: Words) -> str:
     """What a check found; when it was not run, why not."""
-    kind = honest_kind(one) if one.id == "honest_did" and one.status != "not_run" else one.status
+    kind = honest_kind(one) if one.id == "honest_did" else one.status
     known = f"check.{one.id}.{kind}" in words
     sentence = words(f"check.{one.id}.{kind}" if known else f"check.other.{one.status}", **_slots(one, result, words))
     if one.status == "not_run" and one.reason:
@@ -200,12 +200,12 @@ def _every_unit_treated(one: CheckResult, result: Result, words: Words) -> dict[
 
 
 def honest_kind(one: CheckResult) -> str:
-    """Whether there is an effect to lose, and whether trends that differ as much as before would take it."""
+    """The status, or a finer kind of it: there is no effect to lose, or nothing would take it."""
+    if one.status == "not_run":
+        return one.status
     if one.facts.get("significant") is False:
         return "open"
-    if facts.number(one.facts.get("m_bar")) is None:
-        return "always"
-    return {"passed": "holds", "warns": "weakened"}.get(one.status, "lost")
+    return "always" if facts.number(one.facts.get("m_bar")) is None else one.status
 
 
 def honest_slots(one: CheckResult, result: Result, words: Words) -> dict[str, str]:
