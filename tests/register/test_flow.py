@@ -33,6 +33,8 @@ def spec(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "[register]", "[register]\nsynthetic = true", 1
     )
     small = small.replace('method = "entropy"', 'method = "none"')
+    head, _, rest = small.partition("[[secondary]]")
+    small = head + "[[claim]]" + rest.partition("[[claim]]")[2]
     path = folder / "small.toml"
     path.write_text(small, encoding="utf-8")
     return path
@@ -46,6 +48,7 @@ def changed(path: Path, old: str, new: str) -> Path:
 
 
 def test_the_cache_gives_the_same_answer_to_the_last_byte(spec: Path) -> None:
+    changed(spec, "[[claim]]", "[[secondary]]\nlabel = \"women\"\nwhere = \"sex == 'woman'\"\n\n[[claim]]")
     said: list[str] = []
     first = to_json(evaluate(spec))
     second = to_json(evaluate(spec, progress=lambda stage, text: said.append(text)))
