@@ -63,6 +63,9 @@ def test_the_converter_knows_the_version_that_figures_are_written_in() -> None:
 
 def test_a_chart_that_is_no_vega_lite_is_refused() -> None:
     spec = drawn("forest", "hjorring", WIDE)
+    assert isinstance(chart(spec), altair.LayerChart)
+    with pytest.raises(jsonschema.ValidationError):
+        altair.LayerChart.validate({**spec, "layer": [{**spec["layer"][0], "mark": {"type": "no such mark"}}]})
     with pytest.raises(jsonschema.ValidationError):
         chart({**spec, "layer": [{**spec["layer"][0], "mark": {"type": "no such mark"}}]})
 
@@ -75,7 +78,7 @@ def test_every_figure_is_drawn_by_some_result() -> None:
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 def test_the_chart_is_valid_vega_lite_of_the_asked_width(key: str, name: str, width: int) -> None:
     spec = drawn(key, name, width)
-    assert isinstance(chart(spec), altair.LayerChart), "Altair holds it against the schema of Vega-Lite"
+    altair.LayerChart.validate(spec)  # raises where it is no Vega-Lite; `chart` does so for every part of it again
     assert spec["autosize"] == {"type": "none"}
     assert spec["width"] + spec["padding"]["left"] + spec["padding"]["right"] == width
     assert spec["width"] >= width / 2, "the plot keeps most of the figure"
