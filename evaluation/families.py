@@ -18,7 +18,7 @@ from evaluation.errors import EstimationError
 from evaluation.further import Further
 from evaluation.multiplicity import holm, romano_wolf
 from evaluation.panel import Array, Panel
-from evaluation.result import Estimate, Failure, PeriodEffect, Primary, Secondary, Value
+from evaluation.result import Estimate, Failure, Note, PeriodEffect, Primary, Secondary, Value
 from evaluation.spec.model import SecondaryTable, Spec
 from evaluation.study import Study, fit_pipeline
 
@@ -86,7 +86,7 @@ def estimate_all(
     for one in ready:
         try:
             fitted = fit_pipeline(study.pipeline, one.panel, study.inference.name, study.level, study.seed)
-            found.append(replace(one, estimate=fitted.estimate))
+            found.append(replace(one, estimate=_counted(fitted.estimate, one.panel, study.panel)))
         except EstimationError as error:
             failures[one.place] = _failure(one.further, study, spec, error)
     secondary, primary = _adjusted(found, study, spec)
@@ -133,6 +133,16 @@ def _ready(further: Further, study: Study) -> Panel:
             raise EstimationError("the treated unit is not observed in every period")
         panel = panel.keep_units(whole)
     return replace(panel, cycle=_cycle(panel, main))
+
+
+def _counted(estimate: Estimate, panel: Panel, main: Panel) -> Estimate:
+    """The estimate, with a remark where it is made from fewer units than the headline."""
+    fewer = main.n_units - panel.n_units
+    if not fewer:
+        return estimate
+    text = f"{fewer} of the {main.n_units} units of the primary outcome are not observed here in every period, and left out."
+    note = Note("secondary_fewer_units", text, {"count": fewer, "of": main.n_units})
+    return replace(estimate, notes=(note, *estimate.notes))
 
 
 def _cycle(panel: Panel, main: Panel) -> dict[str, Array]:

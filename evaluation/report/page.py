@@ -126,6 +126,7 @@ def render(result: Result, language: str, *, audit: bool = False) -> str:
         ],
         text=_texts(result, words),
         secondary=secondary.results_table(result, words),
+        secondary_notes=secondary.notes(result, words),
         not_run={section: _not_run(result, words, checks) for section, checks in CHECKS_OF.items()},
         failures={kind: _failures(result, words, kind) for kind in FAILED},
         checks=[_checked(one, result, words) for one in result.checks],

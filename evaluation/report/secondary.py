@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from evaluation.report import sentences
+from evaluation.report import remarks, sentences
 from evaluation.report.tables import Table, p_cell, table
 from evaluation.report.words import Words, capital
 from evaluation.result import Estimate, Result, Secondary
@@ -28,7 +28,7 @@ def intro(result: Result, words: Words) -> list[str]:
 
 def many(result: Result, words: Words) -> list[str]:
     """What looking at many does, and what the adjusted p-values do about it; nothing where there is one."""
-    count = len(result.secondary)
+    count = sum(one.p_adjusted is not None for one in result.secondary)
     if count < 2:
         return []
     alpha = 1.0 - result.headline.level
@@ -38,7 +38,7 @@ def many(result: Result, words: Words) -> list[str]:
         words("secondary.chance", count=words.number(count), level=level, share=share),
         words("secondary.adjusted", level=level),
     ]
-    methods = {one.method for one in result.secondary}
+    methods = {one.method for one in result.secondary if one.p_adjusted is not None}
     if "romano_wolf" in methods:
         plural = sentences.group(result, words)
         said.append(words("secondary.joint", plural=plural, units=words.listed(result.design.treated)))
@@ -49,7 +49,7 @@ def many(result: Result, words: Words) -> list[str]:
 
 def findings(result: Result, words: Words) -> list[str]:
     """Which stay below the level, which go the wrong way, and what follows from a group that stands out."""
-    if not result.secondary:
+    if all(one.p_adjusted is None for one in result.secondary):
         return []
     found = [one for one in result.secondary if stands_out(one)]
     level = _alpha(result, words)
@@ -71,6 +71,18 @@ def findings(result: Result, words: Words) -> list[str]:
             )
         )
     return said
+
+
+def notes(result: Result, words: Words) -> list[tuple[str, str]]:
+    """Remarks on each result that are not the headline's as well, with its name."""
+    known = {remarks.note_sentence(note, result, words) for note in result.headline.notes}
+    said: dict[str, list[str]] = {}
+    for one in result.secondary:
+        for note in one.estimate.notes:
+            sentence = remarks.note_sentence(note, result, words)
+            if sentence not in known:
+                said.setdefault(sentence, []).append(words.text(one.label))
+    return [(capital(words.listed(list(dict.fromkeys(names)))), sentence) for sentence, names in said.items()]
 
 
 def stands_out(one: Secondary) -> bool:

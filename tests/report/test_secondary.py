@@ -13,7 +13,7 @@ from evaluation.report.csvs import csv_files, is_table
 from evaluation.report.figures import FIGURES, PLAIN, WIDE
 from evaluation.report.page import render
 from evaluation.report.words import load
-from evaluation.result import Result
+from evaluation.result import Note, Result
 from tests.report.fixtures import california, register
 from tests.report.reading import read
 
@@ -46,7 +46,7 @@ def test_the_primary_outcome_is_named_as_the_declared_one_with_its_date() -> Non
 
 def test_how_many_were_looked_at_is_said_with_what_it_does() -> None:
     said = plain(" ".join(secondary.many(register(), EN)))
-    assert "with 5 tests at 5 %, in up to 25 % of cases" in said
+    assert "with 4 tests at 5 %, in up to 20 % of cases" in said
     assert "The same municipalities stand in for Hjørring" in said
     assert "(Holm)" in said
     alone = replace(register(), secondary=register().secondary[:1])
@@ -102,6 +102,25 @@ def test_the_section_holds_sentences_table_figure_and_what_failed(language: str)
     if language == "da":
         shown = read(html).text(frozenset({"svg", "title", "desc"}))
         assert not any(english in shown for english in ("women", "percentage points", "outcome", "group", "adjusted"))
+
+
+def test_remarks_that_are_not_the_headlines_too_stand_with_their_names() -> None:
+    made = register()
+    fewer = Note("secondary_fewer_units", "2 of 40", {"count": 2, "of": 40})
+    shared = Note("placebos_failed", "1 placebo", {"count": 1})
+    some = [replace(one, estimate=replace(one.estimate, notes=(fewer, shared))) for one in made.secondary[:2]]
+    result = replace(made, secondary=tuple(some), headline=replace(made.headline, notes=(shared,)))
+    told = secondary.notes(result, EN)
+    assert [names for names, _ in told] == ["The share with any working hours and the share on public support"]
+    assert "2 of the 40 municipalities" in told[0][1]
+    assert "2 of the 40 municipalities" in section(result, "en")
+
+
+def test_without_p_values_nothing_is_said_of_them() -> None:
+    bare = [replace(one, p_adjusted=None, p_adjusted_all=None) for one in register().secondary]
+    result = replace(register(), secondary=tuple(bare))
+    assert secondary.many(result, EN) == []
+    assert secondary.findings(result, EN) == []
 
 
 def test_what_failed_is_shown_where_nothing_else_is_left() -> None:

@@ -121,6 +121,9 @@ def test_units_that_a_group_lacks_are_left_out_of_it_alone() -> None:
     asked = [further(panel(2).with_outcome(holes)), further(some, "fewer")]
     first, second = estimate_all(asked, study(main, method="synthetic_did"), spec()).secondary
     assert (first.estimate.n_units, second.estimate.n_units) == (24, 24)
+    assert [note.facts for note in first.estimate.notes if note.code == "secondary_fewer_units"] == [
+        {"count": 1, "of": 25}
+    ]
     assert (first.method, second.method) == ("romano_wolf", "romano_wolf")
     units = [set(one.estimate.details["placebo"]["units"]) for one in (first, second)]  # type: ignore[index, call-overload, arg-type]
     assert units[0] ^ units[1] == {"U05", "U09"}
