@@ -351,6 +351,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", nargs="+", choices=list(DATA), default=list(DATA))
     parser.add_argument("--windows", nargs="+", type=int, help="only these (0: to the end of the data)")
+    parser.add_argument("--estimators", nargs="+", choices=sorted({way.label for way in WAYS}))
     parser.add_argument("--inferences", nargs="+", choices=[*TESTS, EARLIER], default=[*TESTS, EARLIER])
     parser.add_argument("--again", action="store_true", help="also what is in the table already")
     parser.add_argument(
@@ -368,6 +369,8 @@ def main() -> None:
         real = thinned(real) if given.quick else real
         for window, way in ((window, way) for window in real.windows for way in WAYS):
             if (given.windows and window not in given.windows) or (window != real.windows[0] and not way.quick):
+                continue
+            if given.estimators and way.label not in given.estimators:
                 continue
             key = (real.name, str(window or "end"), way.label, way.adjust)
             there = {row["inference"] for row in rows if tuple(row[name] for name in KEY[:4]) == key}
