@@ -69,6 +69,8 @@ OURS = frozenset({"default"})
 ROW = 25
 STACKED = 44
 """Heights of a row: with its name beside it, and (on phones) above it."""
+NAMES, COLUMN = 204, 57
+"""The most pixels for names beside the plot, and those of each column of shares, which hold "79 pct.": the plot keeps half."""
 EDGE = 24
 """On phones: room for the half of the axis' first and last label that reaches out of it."""
 APART = 3.5
@@ -145,8 +147,8 @@ def draw(found: list[Line], words: Words, palette: Palette, width: int) -> Spec:
     """A dot for each data set, the promised share as a line, and the shares at the right."""
     stacked = width <= NARROW
     sets = [data_name(data, words) for data in DATA]
-    column = margin((cell for line in found for cell in line.written), 40, bold=True)
-    left = EDGE if stacked else min(margin((line.name for line in found), bold=True), 188)
+    column = COLUMN
+    left = EDGE if stacked else min(margin((line.name for line in found), bold=True), NAMES)
     names = [broken(line.name, (width - 2 * column - 12 if stacked else left - 8) / 1.13) for line in found]
     tallest = max(len(one) for one in names)
     height = STACKED + LINE * (tallest - 1) if stacked else max(ROW, LINE * tallest + 6)
