@@ -41,7 +41,9 @@ def places(world: str) -> tuple[str, ...]:
 def groups() -> list[Group]:
     """All groups in the order in which they are run: first few replications of what matters most, then all there are to be."""
     ordered = [
-        *_one_treated(14, 500, 500, SIMPLE[:4]),
+        *_one_treated(14, 500, 500, SIMPLE[:2]),
+        *_naive(14, ("cluster", "conley_taber"), 500),
+        *_one_treated(14, 500, 500, SIMPLE[2:4]),
         *_naive(14),
         *_adjusted(14, 500),
         *_several(14, 500),
@@ -78,20 +80,20 @@ def _one_treated(periods: int, simple: int, weighted: int, estimators: tuple[str
     ]
 
 
-def _naive(periods: int) -> list[Group]:
+def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH), most: int = 1000) -> list[Group]:
     made = [
-        Group(world, periods, 1, size, "did", "none", inference, SLOW_INFERENCES.get(inference, 1000))
+        Group(world, periods, 1, size, "did", "none", inference, SLOW_INFERENCES.get(inference, most))
         for inference in ONE_PANEL
         for world in WORLDS
         for size in places(world)
-        if inference != "wild_bootstrap" or world in ("ar1", "cycle")
+        if inference in only and (inference != "wild_bootstrap" or world in ("ar1", "cycle"))
     ]
     made += [
-        Group(world, periods, 1, "any", estimator, "none", inference, SLOW_INFERENCES.get(inference, 1000))
+        Group(world, periods, 1, "any", estimator, "none", inference, SLOW_INFERENCES.get(inference, most))
         for inference in ONE_PATH
         for estimator in ("synthetic_control", "synthetic_control demeaned")
         for world in ("iid", "ar1", "factors", "cycle")
-        if inference not in SLOW_INFERENCES or world in ("ar1", "cycle")
+        if inference in only and (inference not in SLOW_INFERENCES or world in ("ar1", "cycle"))
     ]
     return made
 

@@ -54,10 +54,12 @@ def test_every_row_is_judged_by_the_rule_and_has_its_error():
 
 
 def test_a_table_is_read_as_it_was_written(tmp_path):
-    path = tmp_path / "t.csv"
-    table.write(path, ROWS)
-    assert table.read(path) == ROWS
-    assert path.read_text("utf-8") == TABLE.read_text("utf-8")
+    path, again = tmp_path / "t.csv", tmp_path / "again.csv"
+    path.write_text(TABLE.read_text("utf-8"), encoding="utf-8")
+    rows = table.read(path)
+    table.write(again, rows)
+    assert table.read(again) == rows
+    assert again.read_text("utf-8") == path.read_text("utf-8")
 
 
 def test_an_interval_that_keeps_its_size_holds_a_planted_effect_as_often():
@@ -89,10 +91,11 @@ def test_the_usual_errors_are_shown_to_fail_and_placebos_by_size_to_hold():
 
 
 def test_the_page_and_its_pictures_are_those_of_the_table():
-    text = page.PAGE.read_text("utf-8")
-    assert page.filled(text, ROWS) == text, "python benchmarks/coverage.py --page"
-    for name, made in (("coverage_size", pictures.sizes(ROWS)), ("coverage_power", pictures.power(ROWS))):
-        assert (pictures.IMAGES / f"{name}.svg").read_text("utf-8") == made, "python benchmarks/coverage.py --page"
+    rows, text = table.read(TABLE), page.PAGE.read_text("utf-8")
+    drawn = {name: (pictures.IMAGES / f"{name}.svg").read_text("utf-8") for name in ("coverage_size", "coverage_power")}
+    assert page.filled(text, rows) == text, "python benchmarks/coverage.py --page"
+    for name, made in (("coverage_size", pictures.sizes(rows)), ("coverage_power", pictures.power(rows))):
+        assert drawn[name] == made, "python benchmarks/coverage.py --page"
         root = ElementTree.fromstring(made)
         assert root.find("{http://www.w3.org/2000/svg}desc").text
 
