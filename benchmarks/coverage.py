@@ -3,7 +3,8 @@
     python benchmarks/coverage.py [--only world=cycle,estimator=did] [--again] [--replications 1000] [--processes 2] [--list]
 
 Writes benchmarks/coverage.csv, and docs/methods/coverage.md with its pictures, as rows come; groups whose rows are there already,
-with as many replications, are skipped. `--again` runs the chosen ones once more; `--page` only writes the page from the table.
+with as many replications, are skipped. `--again` runs the chosen ones once more; `--page` only writes the page from
+the table, and evaluation/proof/coverage.csv, the part of it that the product quotes (a run leaves that one alone).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from coverage_study import page, pictures, table
 from coverage_study.cells import final, groups
+from coverage_study.condensed import condense
 from coverage_study.study import Group, run
 
 TABLE = Path(__file__).parent / "coverage.csv"
@@ -72,13 +74,17 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--list", action="store_true", help="show the groups that would be run, and stop")
-    parser.add_argument("--page", action="store_true", help="only write the page and its pictures from the table")
+    parser.add_argument(
+        "--page", action="store_true", help="only write, from the table, the page and what the package quotes"
+    )
     parser.add_argument("--replications", type=int)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--output", type=Path, default=TABLE)
     given = parser.parse_args()
     if given.page:
-        renew(table.read(TABLE))
+        rows = table.read(TABLE)
+        renew(rows)
+        condense(rows)
         return
     rows = {} if given.again else table.read(given.output)
     waiting = [group for group in chosen(given.only, given.replications, given.again) if not done(group, rows)]

@@ -10,6 +10,7 @@ FAST = ("did", "event_study")
 ADJUSTMENTS = ("sensitivity", "region_time", "unit_trend")
 SLOW_ADJUSTMENTS = ("local_series", "shift_share", "factors", "cce")
 MAIN_WORLDS = ("ar1", "factors", "regional", "cycle", "far_loading")
+FIRST_WORLDS = ("ar1", "factors", "cycle", "far_loading", "highest_level")
 ONE_PANEL = (
     "cluster", "cluster_cr2", "jackknife", "conley_taber", "newey_west", "driscoll_kraay", "multiplier_bootstrap",
     "block_bootstrap", "wild_bootstrap",
@@ -19,16 +20,6 @@ FURTHER_ESTIMATORS = (
     "common_correlated_effects", "augmented_synthetic_control", "interactive_fixed_effects", "matrix_completion",
     "structural_time_series",
 )  # fmt: skip
-SAME_AS = {
-    "imputation": "did",
-    "two_stage": "did",
-    "extended_twfe": "did",
-    "callaway_santanna": "event_study",
-    "sun_abraham": "event_study",
-    "partially_pooled_synthetic_control": "synthetic_control demeaned",
-}
-"""With one common start, one treated unit and no covariates these give the numbers of another estimator, whose rows are theirs."""
-
 SLOW_INFERENCES = {"wild_bootstrap": 300, "conformal": 100, "prediction_interval": 200}
 """Fewer replications, where one takes seconds."""
 
@@ -43,6 +34,7 @@ def groups() -> list[Group]:
     ordered = [
         *_one_treated(14, 500, 500, SIMPLE[:2]),
         *_naive(14, ("cluster", "conley_taber"), 500),
+        *(group for group in _one_treated(14, 500, 500, SIMPLE[2:4]) if group.world in FIRST_WORLDS),
         *_one_treated(14, 500, 500, SIMPLE[2:4]),
         *_naive(14),
         *_adjusted(14, 500),

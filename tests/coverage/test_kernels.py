@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from coverage_study.adjusted import ADJUSTED
-from coverage_study.cells import SAME_AS
 from coverage_study.kernels import KERNELS, assignments, did_effects
 from coverage_study.study import (
     PLACEBO_FAMILY,
@@ -20,6 +19,7 @@ from coverage_study.worlds import SHAPES, WORLDS, draw, panel, shows_persons
 
 from evaluation.inference import INFERENCES
 from evaluation.inference.draws import placebo_fits
+from evaluation.proof.coverage import SAME_AS
 from evaluation.study import run_pipeline, stream
 
 # sums of a hundred numbers near one, in another order

@@ -14,6 +14,7 @@ from coverage_study.worlds import LANDSDELE, PERSONS, REGION, SHAPES, WORLDS, dr
 from evaluation.denmark.areas import municipalities
 from evaluation.estimators import ESTIMATORS
 from evaluation.inference import INFERENCES
+from evaluation.proof.coverage import SAME_AS, coverage
 from evaluation.study import stream
 
 ROOT = Path(__file__).parents[2]
@@ -131,7 +132,7 @@ def test_every_group_is_made_of_names_that_exist():
         assert group.world in WORLDS
         assert group.estimator.split()[0] in ESTIMATORS
         assert group.inference in INFERENCES or group.inference == "placebos"
-    assert set(cells.SAME_AS) <= set(ESTIMATORS)
+    assert set(SAME_AS) <= set(ESTIMATORS)
     assert len(cells.final()) == len({group.first_key for group in cells.groups()})
 
 
@@ -193,3 +194,21 @@ def test_a_group_says_what_it_is():
     assert Group("sizes", 14, 2, "small", "did", "none", "placebos", 5).label == (
         "sizes T=14 treated=2 small did x none, placebos"
     )
+
+
+def test_what_the_product_quotes_is_in_the_table():
+    """The table may be ahead: `python benchmarks/coverage.py --page` copies it."""
+    by_key = {row.key: row for row in table.read(TABLE).values()}
+    for quoted in coverage():
+        key = (
+            quoted.world,
+            str(quoted.periods),
+            str(quoted.treated),
+            quoted.treated_size,
+            quoted.estimator,
+            quoted.adjust,
+        )
+        row = by_key[(*key, quoted.inference, "effect")]
+        assert row.replications >= quoted.replications
+        if row.replications == quoted.replications:
+            assert (row.size_05, row.coverage, row.length) == (quoted.size_05, quoted.coverage, quoted.length)
