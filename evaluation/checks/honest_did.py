@@ -74,7 +74,7 @@ def check(study: Study) -> CheckResult:
 
     References
     ----------
-    Rambachan & Roth (2023), Review of Economic Studies 90(5), sections 2.4.1, 2.4.2, 3 and 5; Ferman & Pinto (2019), Review of
+    Rambachan & Roth (2023), Review of Economic Studies 90(5), sections 2.4.1, 2.4.2, 3 and 4; Ferman & Pinto (2019), Review of
     Economics and Statistics 101(3), for the covariance.
     """
     panel = study.panel

@@ -110,7 +110,7 @@ class Dual(Protocol):
 
         References
         ----------
-        Andrews, Roth & Pakes (2023), Review of Economic Studies 90(6), section 3; Rambachan & Roth (2023), section 3.2.
+        Andrews, Roth & Pakes (2023), Review of Economic Studies 90(6), section 3; Rambachan & Roth (2023), section 3.
         """
         ...
 
@@ -174,7 +174,7 @@ class Lines:
 
         References
         ----------
-        Rambachan & Roth (2023), sections 3.1 and 3.2; Andrews, Roth & Pakes (2023), section 3.
+        Rambachan & Roth (2023), section 3; Andrews, Roth & Pakes (2023), section 3.
         """
         variances = np.diag(self.covariance)
 

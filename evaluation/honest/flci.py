@@ -77,7 +77,7 @@ def fixed_length(effects: Array, covariance: Array, weights: Array, bound: float
 
     References
     ----------
-    Rambachan & Roth (2023), section 4.1, eqs. (17)-(18); Armstrong & Kolesár (2020), Quantitative Economics 11(1).
+    Rambachan & Roth (2023), section 4; Armstrong & Kolesár (2020), Quantitative Economics 11(1).
     """
     n_post = weights.size
     n_pre = effects.size - n_post

@@ -51,7 +51,7 @@ def parallel_trends_bounded(n_pre: int, n_post: int, bound: float, also: Directi
 
     References
     ----------
-    Rambachan & Roth (2023), section 2.4.1 and its footnote on Δ^RM as a union of polyhedra.
+    Rambachan & Roth (2023), section 2.4.1.
     """
     return _relative(_differences(n_pre, n_post, 1), n_pre, n_post, bound, also)
 
@@ -68,7 +68,7 @@ def smooth(n_pre: int, n_post: int, bound: float, also: Direction | None = None)
 
     References
     ----------
-    Rambachan & Roth (2023), section 2.4.2, eq. (8), and section 2.4.3.
+    Rambachan & Roth (2023), sections 2.4.2 and 2.4.3.
     """
     second = _differences(n_pre, n_post, 2)
     limits = np.full(second.shape[0], bound)

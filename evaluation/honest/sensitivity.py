@@ -29,7 +29,7 @@ Way: TypeAlias = Literal["FLCI", "Conditional", "C-F", "C-LF"]
 """Fixed length; conditional test; conditional after a first stage by fixed length, or by the least favourable quantile."""
 
 FIRST_SHARE = 0.1
-"""κ/α: the share of the level that the first stage of a hybrid test takes (Rambachan & Roth 2023, section 5.3)."""
+"""κ/α: the share of the level that the first stage of a hybrid test takes, as Rambachan & Roth (2023) choose it."""
 
 DRAWS = 20_000
 """Draws for a least favourable quantile: at κ = 0.005 their error moves an end by about 0.003 of that end's standard error."""
@@ -204,7 +204,7 @@ def smoothness(
 
     References
     ----------
-    Rambachan & Roth (2023), section 2.4.2 (Δ^SD), section 4.1 (fixed length).
+    Rambachan & Roth (2023), section 2.4.2 (Δ^SD), section 4 (fixed length).
     """
     chosen: Way = way or ("FLCI" if also is None else "C-F")
     noise = _noise(study, draws, rng) if chosen == "C-LF" else None
@@ -279,7 +279,7 @@ def identified_set(study: EventStudy, shapes: Iterable[Polyhedron]) -> tuple[flo
 
     References
     ----------
-    Rambachan & Roth (2023), Lemma 2.1, eqs. (5)-(6).
+    Rambachan & Roth (2023), Lemma 2.1.
     """
     found = [extremes(shape, study.effects[: study.n_pre], study.weights) for shape in shapes]
     bounds = [each for each in found if each is not None]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from evaluation.report import facts, remarks
 from evaluation.report.figures.base import Figure, FigureText, Palette, Spec
-from evaluation.report.figures.forest import described
 from evaluation.report.figures.rows import Line, draw_rows
 from evaluation.report.tables import Table, table
 from evaluation.report.words import Words
@@ -49,7 +48,8 @@ def _line(
     decimals = result.design.decimals
     if low is None or high is None:
         return Line(name, effect, None, None, words("number.missing"), bold, quiet=True)
-    written = words("number.interval", lower=words.number(low, decimals), upper=words.number(high, decimals))
+    ends = {"lower": words.number(low, decimals), "upper": words.number(high, decimals)}
+    written = words("figure.honest_did.range", **ends)
     return Line(name, effect, low, high, written, bold, quiet=not bold and low <= 0.0 <= high)
 
 
@@ -70,11 +70,12 @@ def text(found: Drawn, result: Result, words: Words) -> FigureText:
     how = [words("figure.honest_did.how", **told)]
     if told["period"]:
         how.append(words("figure.honest_did.reference", **told))
+    rows = [words("figure.honest_did.description_row", name=line.name, range=line.written) for line in found.lines]
     return FigureText(
         title=words(f"figure.honest_did.{remarks.honest_kind(found.check)}", **told),
         subtitle=words("figure.honest_did.subtitle", unit=words.text(result.design.outcome_unit)),
         how=" ".join(how),
-        description=words("figure.honest_did.description", rows=described(found.lines, result, words)),
+        description=words("figure.honest_did.description", rows=" ".join(rows)),
     )
 
 
