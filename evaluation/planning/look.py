@@ -247,13 +247,14 @@ def _answer(effect: float, found: Sequence[Measured], people: People, together: 
 def _persons(effect: float, each: Measured, people: People) -> int | None:
     """The persons with whom √(a + b·v / persons) × times is no more than the effect; None where no number is enough.
 
-    Not fewer than almost all units of the data have: the variance of smaller ones would be a guess.
+    Not fewer than almost all units of the data have, and not more than the largest: the variance of others would be a guess.
     """
     times = each.times[-1]
     if not 0.0 < times < math.inf:
         return people.fewest if times == 0.0 else None
     left = (effect / times) ** 2 - each.spread.constant
-    return max(people.fewest, math.ceil(each.spread.slope * people.per_person / left)) if left > 0.0 else None
+    needed = math.ceil(each.spread.slope * people.per_person / left) if left > 0.0 else math.inf
+    return max(people.fewest, int(needed)) if needed <= people.most else None
 
 
 def _notes(planned: Planned, inference: str, found: Sequence[Measured]) -> list[Note]:

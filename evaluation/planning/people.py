@@ -18,13 +18,14 @@ from evaluation.spec.loaded import LoadedSpec
 class People:
     """Persons in a planned unit, the noise of such a unit, and its noise × persons; persons are None where unknown.
 
-    `fewest` is where the units of the data end: of smaller ones nothing is known.
+    From `fewest` to `most` is where the units of the data are: of smaller and larger ones nothing is known.
     """
 
     persons: float | None
     noise: float
     per_person: float
     fewest: int = 1
+    most: float = math.inf
 
     def noise_of(self, persons: float | None) -> float:
         """The noise of a unit with so many persons."""
@@ -51,8 +52,8 @@ def people_of(panel: Panel, rows: Sequence[int], loaded: LoadedSpec) -> People:
             what = f"the planned unit has fewer persons than may be told of ({spec.disclosure.minimum})"
             raise DisclosureError(loaded.locator.problem(("treatment", "units"), f"{what}; plan for more of them"))
     usual = np.array([np.mean(row[np.isfinite(row)]) for row in panel.size if np.isfinite(row).any()])
-    fewest = math.ceil(np.quantile(usual, 0.05))
-    return People(float(base * max(1, round(persons / base))), own, own * persons, base * max(1, round(fewest / base)))
+    fewest = base * max(1, round(math.ceil(np.quantile(usual, 0.05)) / base))
+    return People(float(base * max(1, round(persons / base))), own, own * persons, fewest, float(usual.max()))
 
 
 def _mean_of(values: Array, rows: Sequence[int]) -> float:

@@ -52,9 +52,9 @@ class Together:
 
 @dataclass(frozen=True, slots=True)
 class Persons:
-    """How many persons in a treated unit it takes with these periods; None: no number of persons is enough.
+    """How many persons in a treated unit it takes with these periods; None: as many as the largest unit has are not enough.
 
-    Never fewer than 19 in 20 units of the data have: of smaller ones nothing is known.
+    Never fewer than 19 in 20 units of the data have: of smaller ones, as of larger than the largest, nothing is known.
     """
 
     periods: int

@@ -63,7 +63,8 @@ def _years(raw: Mapping[str, Any]) -> Iterator[Finding]:
     ]
     for path in (*places, ("register", "who", "baseline")):
         period = _period(value_at(raw, path))
-        if period is not None and not first <= _year(period) <= last:
+        ahead = "plan" in raw and path[0] == "treatment"  # what is planned may lie after the registers
+        if period is not None and not (first <= _year(period) <= last or (ahead and _year(period) > last)):
             what = f"{period} lies outside the years of the registers, periods = [{first}, {last}]"
             yield Finding(path, what)
     frequency = value_at(raw, ("register", "outcome", "frequency")) or "year"
@@ -140,7 +141,7 @@ def _until(raw: Mapping[str, Any], path: KeyPath) -> Iterator[Finding]:
     wanted = "quarter" if value_at(raw, ("register", "outcome", "frequency")) == "quarter" else "year"
     if period.frequency != wanted:
         yield Finding(path, f"{period} is a {period.frequency}, but the outcome is by {wanted}")
-    elif start is not None and start.frequency == wanted and period < start:
+    elif start is not None and start.frequency == wanted and period < start and "plan" not in raw:
         yield Finding(path, f"until {period} lies before the start, {start}, so that nothing could be looked at")
 
 

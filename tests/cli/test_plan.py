@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 
 from evaluation import cli
+from evaluation.errors import SpecError
 from evaluation.planning import look
+from evaluation.run import load_spec
 
 ROOT = Path(__file__).parents[2]
 SPEC = """
@@ -85,7 +87,7 @@ def test_progress_goes_to_standard_error_and_the_plan_to_standard_output(plan: A
         "An effect of 1.0 hours a year is not found 8 times in 10 within 2 years after the start, for town 0 with 100 persons"
         in said.out
     )
-    assert "No number of persons is enough" in said.out
+    assert "with as many as the largest of the towns has, it would still be missed too often" in said.out
     assert "To find an effect of 30.0 hours a year 8 times in 10 takes" in said.out or "It would take" in said.out
     assert plan(SMALL, "--quiet").err == ""
 
@@ -214,7 +216,9 @@ def test_starts_by_unit_may_lie_after_the_data_too(plan: Any) -> None:
 
 def test_the_example_plan_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(look, "CHOICES", 1)  # fewer choices of controls, and one start: quicker, and told in the same way
+    monkeypatch.setattr(
+        look, "CHOICES", 1
+    )  # fewer choices of controls, and one start: quicker, and told in the same way
     monkeypatch.setattr(look, "DATES", 1)
     assert cli.run(["specs/plan_employment.toml", "--plan", "--quiet", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -222,3 +226,13 @@ def test_the_example_plan_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert [row["mde"] for row in told["rows"] if row["controls"] == 12] == [None] * 3
     found = next(row["mde"] for row in told["rows"] if row["controls"] == 97)
     assert 1.5 < found < 3.0
+
+
+def test_registers_may_end_before_a_planned_start(tmp_path: Path) -> None:
+    text = (ROOT / "specs/hjorring.toml").read_text(encoding="utf-8").replace("\nstart = 2015 ", "\nstart = 2021 ", 1)
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("window = "))
+    (tmp_path / "now.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(SpecError, match="2021 lies outside the years of the registers"):
+        load_spec(tmp_path / "now.toml")
+    (tmp_path / "later.toml").write_text(f"{text}\n[plan]\nperiods = [1]\n", encoding="utf-8")
+    assert load_spec(tmp_path / "later.toml").spec.treatment.start == 2021
