@@ -113,6 +113,7 @@ def protect(
 
 
 def protected_estimate(estimate: Estimate, hidden: frozenset[str], minimum: int) -> Estimate:
+    """The estimate without names and rows of hidden units, and without remarks that count too few persons."""
     weights = {name: weight for name, weight in estimate.unit_weights.items() if name not in hidden}
     rest = sum(weight for name, weight in estimate.unit_weights.items() if name in hidden)
     if rest:
