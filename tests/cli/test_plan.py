@@ -229,7 +229,7 @@ def test_the_example_plan_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
 
 
 def test_registers_may_end_before_a_planned_start(tmp_path: Path) -> None:
-    text = (ROOT / "specs/hjorring.toml").read_text(encoding="utf-8").replace("\nstart = 2015 ", "\nstart = 2021 ", 1)
+    text = (ROOT / "specs/hjorring.toml").read_text(encoding="utf-8").replace("\nstart = 2015\n", "\nstart = 2021\n", 1)
     text = "\n".join(line for line in text.splitlines() if not line.startswith("window = "))
     (tmp_path / "now.toml").write_text(text, encoding="utf-8")
     with pytest.raises(SpecError, match="2021 lies outside the years of the registers"):
