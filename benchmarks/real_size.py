@@ -175,7 +175,14 @@ TESTS: dict[str, Callable[[Law], Found]] = {
     "placebo_normal": _normal,
     **{
         name: partial(_interval, name)
-        for name in ("placebo", "ferman_pinto", "volatility_placebo", "standardized_placebo", "block_placebo")
+        for name in (
+            "placebo",
+            "ferman_pinto",
+            "volatility_placebo",
+            "standardized_placebo",
+            "bias_aware_placebo",
+            "block_placebo",
+        )
     },
     "default": _default,
 }
@@ -184,7 +191,7 @@ NO_NUMBER = ("jackknife", "block_bootstrap")
 """Refused because a single treated unit can neither be left out nor drawn anew: shown as laws without a number."""
 OFTEN = (
     "hc1", "cluster", "wild_bootstrap", "driscoll_kraay", "conformal", "placebo_normal", "placebo", "ferman_pinto",
-    "volatility_placebo", "standardized_placebo", "block_placebo", "default", EARLIER,
+    "volatility_placebo", "standardized_placebo", "bias_aware_placebo", "block_placebo", "default", EARLIER,
 )  # fmt: skip
 """Tests of regressions behind an adjustment, and of the second window; the others are tried on the first alone."""
 

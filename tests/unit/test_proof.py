@@ -191,3 +191,16 @@ def test_the_readme_picture_is_of_this_table(name: str) -> None:
     wanted = [cell for line in figure.lines(load("en")) for cell in line.written]
     for cell in set(wanted):
         assert shown.count(cell) >= wanted.count(cell), cell
+
+
+def test_the_readme_tells_these_shares() -> None:
+    page = (ROOT / "README.md").read_text(encoding="utf-8")
+    words = load("en")
+    share = {
+        key: words.percent(row(*key).rejected_5).replace("\N{NO-BREAK SPACE}", " ")
+        for key in [("employment", "cluster"), ("cps_hours", "cluster"), ("employment", "default")]
+    }
+    assert share["employment", "cluster"] == share["cps_hours", "cluster"]
+    assert f"cluster-robust and bias-reduced standard errors {share['employment', 'cluster']}" in page
+    assert f"the default here {share['employment', 'default']}" in page
+    assert f"{words.number(figure.laws())} laws on paper" in page
