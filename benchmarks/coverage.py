@@ -10,6 +10,7 @@ the table, and evaluation/proof/coverage.csv, the part of it that the product qu
 from __future__ import annotations
 
 import argparse
+import re
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import replace
@@ -35,11 +36,14 @@ def chosen(wanted: str, replications: int | None, again: bool) -> list[Group]:
 
 
 def done(group: Group, rows: dict[tuple[str, ...], table.Row]) -> bool:
-    """Whether the table has the group's rows, with as many replications (or the reason why there are none)."""
+    """Whether the table has the group's rows, with as many replications, or the reason why there are fewer."""
     row = rows.get(group.first_key)
-    return row is not None and (
-        row.replications >= 0.95 * group.replications or bool(row.note and not row.replications)
-    )
+    if row is None:
+        return False
+    refused = re.match(r"\d+ of (\d+) panels (refused|no number)", row.note)
+    if refused:
+        return int(refused[1]) >= group.replications
+    return row.replications >= group.replications or (row.replications == 0 and row.note != "")
 
 
 def renew(rows: dict[tuple[str, ...], table.Row]) -> None:

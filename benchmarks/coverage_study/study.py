@@ -12,6 +12,7 @@ import numpy as np
 
 from coverage_study.adjusted import ADJUSTED
 from coverage_study.kernels import KERNELS, Paths, assignments
+from coverage_study.shortened import Whole, fits_of, shortened
 from coverage_study.table import Row, monte_carlo_error, supported
 from coverage_study.worlds import SHAPES, UNITS, WORLDS, Drawn, Shape, draw, panel, shows_persons, spread
 from evaluation.by_design import Choice, by_design, by_fit
@@ -20,7 +21,7 @@ from evaluation.errors import EstimationError
 from evaluation.inference import INFERENCES
 from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
 from evaluation.multiplicity import joint_p_value
-from evaluation.panel import Array, Indices, Panel
+from evaluation.panel import Indices, Panel
 from evaluation.study import make_pipeline, stream
 
 SEED = 2015
@@ -86,6 +87,32 @@ class Tally:
         self.p_values.append(p_value)
 
 
+@dataclass(slots=True)
+class Refusals:
+    """How often there was no number, and what was said the last time; `always` from the tenth time on if it never was otherwise."""
+
+    count: int = 0
+    text: str = ""
+    always: bool = False
+
+    def add(self, text: str, so_far: bool) -> bool:
+        """One more; whether it will not be otherwise, `so_far` being that it has not been."""
+        self.count, self.text = self.count + 1, text
+        self.always = so_far and self.count >= 10
+        return self.always
+
+    def told(self, done: int) -> str:
+        """For the table's note."""
+        if not self.count:
+            return ""
+        often = "" if not done else f"{self.count} of {self.count + done} panels "
+        return often + self.text
+
+
+WHOLE_FIT = "the fit itself"
+"""Under this name are the refusals that no inference is to blame for."""
+
+
 def pipeline_of(estimator: str, adjust: str) -> Pipeline:
     """The product's pipeline; an estimator's name may be followed by an option that is switched on."""
     name, _, option = estimator.partition(" ")
@@ -120,8 +147,7 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
     paths: Paths | None
     rows = assignments(group.treated, group.most, stream(SEED, f"assignments/{group.treated}"))
     tallies: dict[tuple[str, str], Tally] = {}
-    notes: dict[str, str] = {}
-    failed = 0
+    refused: dict[str, Refusals] = {}
     count = 0
     for drawn, place in draws(group):
         seen = panel(drawn, place, shape, group.treated, sized=shows_persons(world))
@@ -133,14 +159,14 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
                 whole = pipeline(seen)
                 refits = placebo_fits(pipeline, seen, stream(SEED, f"assignments/{group.treated}"), most=group.most)
             except EstimationError as error:
-                failed += 1
-                notes[""] = f"refused: {error}"
+                if refused.setdefault(WHOLE_FIT, Refusals()).add(f"refused: {error}", not tallies):
+                    break
                 continue
             fit, placebos, paths = shortened(whole, refits, shape)
         count = len(placebos.fits)
         made_already: dict[str, Interval] = {}
         for name in only:
-            if name in notes:
+            if name in refused and refused[name].always:
                 continue
             shown, used = seen, name
             if name == "default":
@@ -154,7 +180,7 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
             try:
                 found = made_already.get(used) or infer_from(pipeline, shown, LEVEL, fit, placebos)
             except EstimationError as error:
-                notes[name] = f"refused: {error}"
+                refused.setdefault(name, Refusals()).add(f"refused: {error}", (name, "effect") not in tallies)
                 continue
             if shown is seen:
                 made_already[used] = found
@@ -171,16 +197,17 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
                 )
         if paths is not None and only == PLACEBO_FAMILY:
             _over_periods(tallies, paths, shape, scale)
+    whole_fit = refused.pop(WHOLE_FIT, Refusals())
     made = [
-        _row(group, name, statistic, tally, scale, count, notes.get(name, ""))
+        _row(group, name, statistic, tally, scale, count, refused.get(name, whole_fit))
         for (name, statistic), tally in tallies.items()
     ]
     told = {name for name, _ in tallies}
     made += [
-        _row(group, name or PLACEBO_FAMILY[-1], "effect", Tally(), scale, count, text)
-        for name, text in notes.items()
-        if name not in told
+        _row(group, name, "effect", Tally(), scale, count, found) for name, found in refused.items() if name not in told
     ]
+    if not tallies and whole_fit.text:
+        made.append(_row(group, PLACEBO_FAMILY[-1], "effect", Tally(), scale, count, whole_fit))
     return made
 
 
@@ -232,104 +259,27 @@ def _over_periods(tallies: dict[tuple[str, str], Tally], paths: Paths, shape: Sh
         tally.found.append(tuple(test(size * scale) <= 0.05 for size in EFFECTS))
 
 
-class Quick(Placebos):
-    """Placebos whose fits all have the same event times, so that their paths need no look at them one by one."""
-
-    __slots__ = ()
-
-    def paths(self, event_times: Indices) -> Array:
-        """(assignments, times)."""
-        assert event_times is self.fits[0].event_times
-        return np.array([fit.effects for fit in self.fits])
-
-
-class Whole(Placebos):
-    """Placebos with the whole paths that their shortened fits have not."""
-
-    def __init__(self, placebos: Placebos, whole: Array) -> None:
-        super().__init__(placebos.assignments, placebos.fits, placebos.failed, placebos.exhaustive)
-        object.__setattr__(self, "whole", whole)  # the class it extends is frozen
-
-    def paths(self, event_times: Indices) -> Array:
-        """(assignments, times)."""
-        found: Array = self.whole  # type: ignore[attr-defined]
-        assert found.shape[1] == event_times.size
-        return found
-
-
-def shown_times(shape: Shape) -> Indices:
-    """Event times of the shortened paths: two before the start, and the window where it is short, else its first."""
-    return np.arange(-2, shape.window if shape.window < 10 else 1)
-
-
-TIMES = {shape: shown_times(shape) for shape in SHAPES.values()}
-
-
-def fits_of(paths: Paths, rows: Indices, shape: Shape, *, exhaustive: bool) -> tuple[Fit, Placebos]:
-    """Paths as fits and placebos for the product's inferences, shortened: whole ones cost more than they tell."""
-    window = slice(shape.before, shape.before + shape.window)
-    times = TIMES[shape]
-    possible = np.isfinite(paths.others).all(axis=1)
-    if not possible.all():
-        fewer = Paths(paths.own, paths.others[possible])
-        fit, placebos = fits_of(fewer, rows[possible], shape, exhaustive=exhaustive)
-        return fit, dataclasses.replace(placebos, failed=int((~possible).sum()))
-    every = np.vstack([paths.own, paths.others])
-    effects = every[:, window].mean(axis=1).tolist()
-    gaps = np.sqrt(np.mean(every[:, : shape.before] ** 2, axis=1)).tolist()
-    fits = [
-        Fit(att=effect, effects=path, event_times=times, fit_rmse=gap)
-        for effect, path, gap in zip(effects, every[:, shape.before + times], gaps, strict=True)
-    ]
-    return fits[0], Quick(tuple(map(tuple, rows.tolist())), tuple(fits[1:]), 0, exhaustive)
-
-
-def shortened(fit: Fit, placebos: Placebos, shape: Shape) -> tuple[Fit, Placebos, Paths | None]:
-    """The product's fits with the same few periods only; and their whole paths where all have one."""
-    wanted = TIMES[shape]
-
-    def short(one: Fit) -> Fit:
-        place = {int(time): index for index, time in enumerate(one.event_times)}
-        kept = np.array([one.effects[place[time]] if time in place else np.nan for time in wanted.tolist()])
-        return Fit(
-            att=one.att, effects=kept, event_times=wanted, fit_rmse=one.fit_rmse, slope_variance=one.slope_variance
-        )
-
-    paths = None
-    if fit.periods is not None and fit.effects.size == shape.periods:
-        paths = Paths(fit.effects, placebos.paths(fit.event_times))
-        if not (np.isfinite(paths.own).all() and np.isfinite(paths.others).all()):
-            paths = None
-    few = Quick(placebos.assignments, tuple(short(one) for one in placebos.fits), placebos.failed, placebos.exhaustive)
-    return short(fit), few, paths
-
-
 # ---------------------------------------------------------------------- inferences that look at one panel
 
 
 def _single_rows(group: Group) -> list[Row]:
-    world, shape = WORLDS[group.world], SHAPES[group.periods]
     pipeline = pipeline_of(group.estimator, group.adjust)
     inference = INFERENCES[group.inference]
-    tally = Tally()
-    note = ""
-    count = 0
+    tally, refused = Tally(), Refusals()
     for number, (drawn, place) in enumerate(draws(group)):
-        seen = panel(drawn, place, shape, group.treated, sized=shows_persons(world))
         try:
-            found = inference.infer(pipeline, seen, LEVEL, stream(SEED, f"{group.inference}/{number}"))
+            found = inference.infer(
+                pipeline, panel_of(group, drawn, place), LEVEL, stream(SEED, f"{group.inference}/{number}")
+            )
+            text = found.notes[0].text if found.notes else "not a number"
+            why = "" if math.isfinite(found.p_value) else f"no number: {text}"
         except EstimationError as error:
-            note = f"refused: {error}"
-            if number == 9 and not tally.p_values:
-                break  # it will not do otherwise
-            continue
-        if not math.isfinite(found.p_value):
-            note = f"no number: {found.notes[0].text if found.notes else 'not a number'}"
-            if number == 9 and not tally.p_values:
-                break
-            continue
-        tally.add(found.lower, found.upper, found.p_value)
-    return [_row(group, group.inference, "effect", tally, spread(group.world, group.periods), count, note)]
+            why = f"refused: {error}"
+        if not why:
+            tally.add(found.lower, found.upper, found.p_value)
+        elif refused.add(why, not tally.p_values):
+            break
+    return [_row(group, group.inference, "effect", tally, spread(group.world, group.periods), 0, refused)]
 
 
 def _warning(group: Group, name: str) -> str:
@@ -345,7 +295,9 @@ def _warning(group: Group, name: str) -> str:
 # ---------------------------------------------------------------------- rates
 
 
-def _row(group: Group, inference: str, statistic: str, tally: Tally, scale: float, count: int, note: str) -> Row:
+def _row(
+    group: Group, inference: str, statistic: str, tally: Tally, scale: float, count: int, refused: Refusals
+) -> Row:
     p_values = np.array(tally.p_values)
     done = int(np.isfinite(p_values).sum())
     size = error = size_10 = coverage = length = None
@@ -365,7 +317,7 @@ def _row(group: Group, inference: str, statistic: str, tally: Tally, scale: floa
             length = float(lengths.mean()) if np.isfinite(lengths).all() else None
         elif tally.found:
             power = [float(share) for share in np.mean(np.array(tally.found)[usable], axis=0)]
-    remarks = [text for text in (note, _warning(group, inference)) if text]
+    remarks = [text for text in (refused.told(done), _warning(group, inference)) if text]
     return Row(
         world=group.world,
         units=UNITS,

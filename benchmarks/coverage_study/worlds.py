@@ -254,6 +254,6 @@ def panel(drawn: Drawn, replication: int, shape: Shape, treated: int, *, sized: 
         start,
         size=persons,
         region=drawn.region[replication],
-        cycle={"series": drawn.series[replication]},
+        cycle={"series": drawn.series[replication], "shift_share": drawn.series[replication]},
         window=(shape.before, shape.before + shape.window - 1),
     )

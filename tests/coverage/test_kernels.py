@@ -4,17 +4,8 @@ import numpy as np
 import pytest
 from coverage_study.adjusted import ADJUSTED
 from coverage_study.kernels import KERNELS, assignments, did_effects
-from coverage_study.study import (
-    PLACEBO_FAMILY,
-    TIMES,
-    Group,
-    default_choice,
-    draws,
-    fits_of,
-    kernel_of,
-    pipeline_of,
-    run,
-)
+from coverage_study.shortened import TIMES, fits_of
+from coverage_study.study import PLACEBO_FAMILY, Group, default_choice, draws, kernel_of, pipeline_of, run
 from coverage_study.worlds import SHAPES, WORLDS, draw, panel, shows_persons
 
 from evaluation.inference import INFERENCES
