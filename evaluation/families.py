@@ -116,7 +116,7 @@ def _failure(further: Further, study: Study, spec: Spec, error: EstimationError)
 
 
 def _ready(further: Further, study: Study) -> Panel:
-    """The panel among the units of the headline, with the series of the business cycle, and without holes where none may be.
+    """The panel of the headline's units in their order, with the series of the business cycle, and without holes where none may be.
 
     Raises
     ------
@@ -126,7 +126,9 @@ def _ready(further: Further, study: Study) -> Panel:
     if further.panel is None:
         raise EstimationError(*further.problems)
     main = study.panel
-    panel = further.panel.keep_units(np.isin(further.panel.units, main.units))
+    row = {unit: place for place, unit in enumerate(further.panel.units)}
+    # in one order, so that the same random stream draws the same stand-ins
+    panel = further.panel.keep_units([row[unit] for unit in main.units if unit in row])
     if "balanced" in study.pipeline.method.needs:
         whole = np.asarray(np.isfinite(panel.outcome).all(axis=1))
         if not whole[panel.treated].all():

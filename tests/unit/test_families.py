@@ -15,7 +15,7 @@ from evaluation.further import Further
 from evaluation.panel import Array, Panel
 from evaluation.periods import parse_period
 from evaluation.result import Estimate, from_json, to_json
-from evaluation.run import catalogue, evaluate
+from evaluation.run import catalogue, evaluate, load_spec, plan
 from evaluation.spec.model import Spec
 from evaluation.spec.reader import judged
 from evaluation.study import Study, choose_inference, fit_pipeline, make_pipeline
@@ -130,12 +130,13 @@ def test_units_that_a_group_lacks_are_left_out_of_it_alone() -> None:
 
 
 def test_with_several_treated_the_same_assignments_are_drawn_everywhere() -> None:
-    main, other = panel(treated=3, units=20), panel(2, treated=3, units=20)
-    fewer = panel(3, treated=3, units=20).keep_units(np.arange(20) != 11)
+    main, other = panel(treated=3, units=24), panel(2, treated=3, units=24)
+    fewer = panel(3, treated=3, units=24).keep_units([row for row in reversed(range(24)) if row != 11])
     found = estimate_all([further(other), further(fewer, "fewer")], study(main, "placebo"), spec()).secondary
     units = [one.estimate.details["placebo"]["units"] for one in found]  # type: ignore[index, call-overload]
     assert units[0] == units[1]
-    assert [one.estimate.n_units for one in found] == [19, 19]
+    assert len(units[0]) == 999, "drawn, not all there are"  # type: ignore[arg-type]
+    assert [one.estimate.n_units for one in found] == [23, 23]
     assert {one.method for one in found} == {"romano_wolf"}
 
 
@@ -262,6 +263,7 @@ def test_a_run_keeps_them_in_the_result(tmp_path: Path) -> None:
         '[[secondary]]\nlabel = "hours"\noutcome = "hours"\n[[secondary]]\nlabel = "women"\nwhere = { sex = "women" }\n',
         encoding="utf-8",
     )
+    assert ("Secondary", "1 outcome, 1 group") in plan(load_spec(path))
     result = evaluate(path)
     assert [(one.label["en"], one.kind) for one in result.secondary] == [("hours", "outcome"), ("women", "group")]
     assert result.secondary[0].estimate.effect == pytest.approx(study(other).headline.effect)
