@@ -50,7 +50,10 @@ class _One:
 def estimate_all(
     asked: Sequence[Further], study: Study, spec: Spec, say: Callable[[str, str], None] = lambda stage, text: None
 ) -> Families:
-    """The headline's pipeline, inference and level on each panel, and p-values adjusted within outcomes and within groups.
+    """The headline's pipeline and level on each panel, and p-values adjusted within outcomes and within groups.
+
+    The inference is the one that the spec names; where it names none, the rule that chose the headline's chooses for each panel,
+    since one outcome may be far more restless in the treated unit than another.
 
     Each panel keeps all the units it has. Only with several treated units, whose stand-ins are drawn at random, are all cut to the
     units they share, so that the same assignments are drawn everywhere.
@@ -85,7 +88,7 @@ def estimate_all(
     found: list[_One] = []
     for one in ready:
         try:
-            fitted = fit_pipeline(study.pipeline, one.panel, study.inference.name, study.level, study.seed)
+            fitted = fit_pipeline(study.pipeline, one.panel, spec.inference.method, study.level, study.seed)
             found.append(replace(one, estimate=_counted(fitted.estimate, one.panel, study.panel)))
         except EstimationError as error:
             failures[one.place] = _failure(one.further, study, spec, error)

@@ -82,6 +82,9 @@ def notes(result: Result, words: Words) -> list[tuple[str, str]]:
             sentence = remarks.note_sentence(note, result, words)
             if sentence not in known:
                 said.setdefault(sentence, []).append(words.text(one.label))
+        if one.estimate.inference != result.headline.inference:
+            how = words("secondary.inference", inference=sentences.inference(one.estimate.inference, words))
+            said.setdefault(how, []).append(words.text(one.label))
     return [(capital(words.listed(list(dict.fromkeys(names)))), sentence) for sentence, names in said.items()]
 
 

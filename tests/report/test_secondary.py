@@ -114,6 +114,10 @@ def test_remarks_that_are_not_the_headlines_too_stand_with_their_names() -> None
     assert [names for names, _ in told] == ["The share with any working hours and the share on public support"]
     assert "2 of the 40 municipalities" in told[0][1]
     assert "2 of the 40 municipalities" in section(result, "en")
+    other = replace(some[0], estimate=replace(some[0].estimate, inference="ferman_pinto", notes=()))
+    assert secondary.notes(replace(result, secondary=(other,)), EN) == [
+        ("The share with any working hours", EN("secondary.inference", inference=EN("inference.ferman_pinto.name")))
+    ]
 
 
 def test_without_p_values_nothing_is_said_of_them() -> None:

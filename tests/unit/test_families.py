@@ -24,13 +24,14 @@ PERIODS = tuple(parse_period(year) for year in range(2008, 2018))
 START = 6
 
 
-def spec(**changes: Any) -> Spec:
+def spec(inference: str = "default", **changes: Any) -> Spec:
     raw: dict[str, Any] = {
         "question": "Did it?",
         "declared": "2026-11-22",
         "data": {"path": "x.csv", "unit": "a", "time": "b", "outcome": "c", "public": True},
         "treatment": {"units": ["U00"], "start": 2014},
         "headline": {"method": "did"},
+        "inference": {"method": inference},
     }
     raw["data"] |= changes
     found, findings = judged(raw, catalogue())
@@ -132,7 +133,7 @@ def test_units_that_a_group_lacks_are_left_out_of_it_alone() -> None:
 def test_with_several_treated_the_same_assignments_are_drawn_everywhere() -> None:
     main, other = panel(treated=3, units=24), panel(2, treated=3, units=24)
     fewer = panel(3, treated=3, units=24).keep_units([row for row in reversed(range(24)) if row != 11])
-    found = estimate_all([further(other), further(fewer, "fewer")], study(main, "placebo"), spec()).secondary
+    found = estimate_all([further(other), further(fewer, "fewer")], study(main, "placebo"), spec("placebo")).secondary
     units = [one.estimate.details["placebo"]["units"] for one in found]  # type: ignore[index, call-overload]
     assert units[0] == units[1]
     assert len(units[0]) == 999, "drawn, not all there are"  # type: ignore[arg-type]
@@ -143,7 +144,7 @@ def test_with_several_treated_the_same_assignments_are_drawn_everywhere() -> Non
 def test_without_placebos_the_p_values_alone_are_used() -> None:
     main = panel(treated=8, units=30, effect=0.3)
     asked = [further(panel(seed, treated=8, units=30, effect=0.4 * seed), str(seed)) for seed in (2, 3, 4)]
-    found = estimate_all(asked, study(main, "cluster"), spec()).secondary
+    found = estimate_all(asked, study(main, "cluster"), spec("cluster")).secondary
     p = np.array([one.estimate.p_value for one in found], dtype=float)
     order = np.argsort(p)
     steps = np.maximum.accumulate(np.minimum(1.0, p[order] * np.array([3, 2, 1])))
