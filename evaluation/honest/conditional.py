@@ -114,8 +114,8 @@ class Dual(Protocol):
         """
         ...
 
-    def ceiling(self, kappa: float) -> float:
-        """A bound on that quantile that takes no draws."""
+    def limits(self, kappa: float) -> tuple[float, float]:
+        """Bounds on that quantile that take no draws."""
         ...
 
     def reach(self, largest: float) -> tuple[float, float]:
@@ -150,9 +150,13 @@ class Lines:
         """See `Dual`."""
         return float(np.quantile((self.normals @ draws).max(axis=0), 1.0 - kappa))
 
-    def ceiling(self, kappa: float) -> float:
-        """Bonferroni's; a vertex has a variance of at most 1. Half of κ leaves room for the quantile's simulation error."""
-        return -float(ndtri(0.5 * kappa / self.levels.size))
+    def limits(self, kappa: float) -> tuple[float, float]:
+        """See `Dual`: that of the noisiest vertex alone, and Bonferroni's, for a vertex has a variance of at most 1.
+
+        Twice and half of κ leave room for the quantile's simulation error.
+        """
+        noisiest = math.sqrt(max(float(np.diag(self.covariance).max()), 0.0))
+        return -noisiest * float(ndtri(2.0 * kappa)), -float(ndtri(0.5 * kappa / self.levels.size))
 
     def prepared(self, first: FirstStage, covariance: Array) -> Prepared:
         """See `Dual`."""

@@ -63,7 +63,7 @@ def moments(polyhedron: Polyhedron, covariance: Array, weights: Array) -> Moment
         A row has no sampling error, so that nothing can be measured in it.
     """
     rows, limits = polyhedron.rows[polyhedron.tested], polyhedron.limits[polyhedron.tested]
-    deviations = np.sqrt(np.maximum(np.einsum("mi,ij,mj->m", rows, covariance, rows), 0.0))
+    deviations = np.sqrt(np.maximum(((rows @ covariance) * rows).sum(axis=1), 0.0))
     if deviations.min() <= 1e-9 * deviations.max():
         raise EstimationError(
             "honest_did: some change of the effects from period to period has no sampling error; is a period given twice?"

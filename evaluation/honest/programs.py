@@ -58,9 +58,9 @@ class Programs:
         noise = self.of.rows @ draws[:, :MOST_DRAWS]
         return float(np.quantile([self._best(column)[0] for column in noise.T], 1.0 - kappa))
 
-    def ceiling(self, kappa: float) -> float:
-        """See `Dual`; how many vertices there are is not known."""
-        return math.inf
+    def limits(self, kappa: float) -> tuple[float, float]:
+        """See `Dual`; how many vertices there are, and how noisy they are, is not known."""
+        return 0.0, math.inf
 
     def prepared(self, first: FirstStage, covariance: Array) -> Prepared:
         """See `Dual`."""

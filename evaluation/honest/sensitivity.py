@@ -251,8 +251,8 @@ def breakdown(
     return _first(holds, scale)
 
 
-SMALLEST_SHARE, LARGEST_POWER, HALVINGS = 1.0 / 16.0, 14, 24
-"""The first bound tried is 1/16 of its scale; it is doubled up to 14 times, and the last step halved 24 times."""
+SMALLEST_SHARE, LARGEST_POWER, HALVINGS = 1.0 / 16.0, 14, 18
+"""The first bound tried is 1/16 of its scale; it is doubled up to 14 times, and the last step halved 18 times."""
 
 
 def _first(holds: Callable[[float], bool], scale: float) -> float:
@@ -347,26 +347,36 @@ def _may_add(
 ) -> bool:
     """Whether a polyhedron may keep values outside what is found already, judged without draws.
 
-    With the ceiling in place of the least favourable quantile both stages keep more; what lies outside is looked at on a grid
+    With the upper limit in place of the least favourable quantile both stages keep more; what lies outside is looked at on a grid
     whose ends are the known ones, so that a set that reaches a little further is not missed.
     """
     if known[0] <= outer[0] and outer[1] <= known[1]:
         return False
     if not (math.isfinite(outer[0]) and math.isfinite(outer[1])):
         return True
-    generous = dual.prepared(replace(first, largest=dual.ceiling(first.kappa)), study.covariance)
+    generous = dual.prepared(replace(first, largest=dual.limits(first.kappa)[1]), study.covariance)
     return generous.keeps_any(
         [np.linspace(outer[0], min(outer[1], known[0]), 300), np.linspace(max(outer[0], known[1]), outer[1], 300)]
     )
 
 
 def _holds(study: EventStudy, shapes: list[Polyhedron], level: float, noise: Array, value: float) -> bool:
-    """Whether some polyhedron of the union does not reject `value`, by C-LF."""
-    return any(
-        dual.prepared(_hybrid(dual, first, noise), study.covariance).keeps(value)
-        for dual, first, outer in _widest_first(study, shapes, level, "C-LF", noise, None)
-        if outer[0] <= value <= outer[1]
-    )
+    """Whether some polyhedron of the union does not reject `value`, by C-LF.
+
+    A larger least favourable quantile keeps more in both stages: what is kept with its lower limit is kept, and what is rejected
+    with its upper limit is rejected. Draws are made for the others alone.
+    """
+    known = _widest_first(study, shapes, level, "C-LF", noise, None)
+    open_ones = []
+    for dual, first, outer in known:
+        if not outer[0] <= value <= outer[1]:
+            continue
+        least, most = (replace(first, largest=limit) for limit in dual.limits(first.kappa))
+        if dual.prepared(least, study.covariance).keeps(value):
+            return True
+        if math.isinf(most.largest) or dual.prepared(most, study.covariance).keeps(value):
+            open_ones.append((dual, first))
+    return any(dual.prepared(_hybrid(dual, first, noise), study.covariance).keeps(value) for dual, first in open_ones)
 
 
 def _widest_first(
@@ -381,7 +391,7 @@ def _widest_first(
     found = []
     for shape in shapes:
         dual = _dual(study, shape)
-        outer = (-math.inf, math.inf) if noise is None else dual.reach(dual.ceiling(kappa))
+        outer = (-math.inf, math.inf) if noise is None else dual.reach(dual.limits(kappa)[1])
         found.append((dual, first, outer))
     return sorted(found, key=lambda each: each[2][0] - each[2][1])
 
