@@ -60,11 +60,12 @@ def check(study: Study) -> CheckResult:
     difference-in-differences after the headline's own adjustment, measured from the last period before the start, since the gaps
     of synthetic methods before the start are fitted away and are no evidence; the target is its mean over the window.
 
-    *Covariance.* Where the headline's inference is for many treated units, that of influences summed by cluster. Else the second
-    moment about zero of the placebos' event studies, each rescaled to the treated unit's noise as the headline's inference
-    rescales its effect: with equal sizes the placebos' mean is zero by construction, and their mean square is the treated unit's
-    variance up to a term of 1/n². It is then scaled so that the interval with M̄ = 0 is as wide as the one that inverts the rank
-    test, which is right in finite samples whatever the distribution; so neither few placebos nor heavy tails make it too narrow.
+    *Covariance.* With many treated units, that of influences summed by cluster. With few, or where the headline's inference rests
+    on placebos, the second moment about zero of the placebos' event studies, each rescaled to the treated unit's noise as the
+    headline's inference rescales its effect: with equal sizes the placebos' mean is zero by construction, and their mean square
+    is the treated unit's variance up to a term of 1/n². It is then scaled so that the interval with M̄ = 0 is as wide as the one
+    that inverts the rank test, which is right in finite samples whatever the distribution; so neither few placebos nor heavy
+    tails make it too narrow.
 
     Returns
     -------
@@ -80,7 +81,7 @@ def check(study: Study) -> CheckResult:
     panel = study.panel
     if panel.starts[0] < FEWEST_BEFORE:
         return CheckResult("honest_did", "not_run", reason="few_periods")
-    if study.inference.many_treated and unsuited(panel) is None:
+    if study.inference.infer_from is None and unsuited(panel) is None:
         found = _by_clusters(study)
     elif len(panel.starts) > 1:
         return CheckResult("honest_did", "not_run", reason="several_starts")
@@ -181,8 +182,10 @@ def _by_placebos(study: Study) -> Found | CheckResult:
     times, weights = _times(panel)
     places = _places(fit, times)
     count = len(placebos.fits)
-    if not np.isfinite(half) or count <= times.size:
+    if not np.isfinite(half):
         return CheckResult("honest_did", "not_run", reason="few_controls", facts={"count": count})
+    if count <= times.size:
+        return CheckResult("honest_did", "not_run", reason="fewer_controls_than_periods")
     draws = _draws(interval.details)
     paths = placebos.paths(fit.event_times)[:, places] * _factors(draws, placebos.effects)[:, None]
     if not np.isfinite(paths).all():

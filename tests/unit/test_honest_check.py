@@ -115,7 +115,7 @@ def test_several_starts_take_the_periods_that_all_have():
         (lambda: make_panel(walks(1), {0: 1}), "placebo", "few_periods"),
         (lambda: make_panel(walks(1), {0: 6, 1: 7}), "cluster", "several_starts"),
         (lambda: make_panel(walks(1, 9), {0: 7}), "placebo", "few_controls"),
-        (lambda: make_panel(walks(1, 22, 40), {0: 20}), "placebo", "few_controls"),
+        (lambda: make_panel(walks(1, 22, 40), {0: 20}), "placebo", "fewer_controls_than_periods"),
     ],
     ids=["periods", "starts", "controls", "periods for the controls"],
 )
