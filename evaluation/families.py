@@ -24,6 +24,8 @@ from evaluation.study import Study, fit_pipeline
 
 PLACEBO = ("units", "effects", "weights", "treated_effect", "rank", "count", "smallest_p", "sd")
 """What is kept of each placebo distribution: enough to adjust the p-values again."""
+DETAILS = ("label", "placebo", "variance", "chosen", "blocks", "rmspe_pre", "treated_clusters", "starts")
+"""What is kept of an estimate's details."""
 ENOUGH_SHARED = 0.5
 """Less than this share of the assignments in common would be a test of much less than the p-values that it adjusts."""
 
@@ -217,8 +219,8 @@ def _publishable(estimate: Estimate, one: _One, study: Study, spec: Spec) -> Est
 
 
 def _kept(details: dict[str, Value]) -> dict[str, Value]:
-    """Without the gaps of every placebo, and coefficients that the headline has as well."""
-    kept = {key: value for key, value in details.items() if key not in ("adjustment", "dropped_units", "power")}
+    """What tells how the result came about, without the gaps of every placebo and the estimator's own tables."""
+    kept = {key: value for key, value in details.items() if key in DETAILS}
     placebo = kept.get("placebo")
     if isinstance(placebo, dict):
         kept["placebo"] = {key: placebo[key] for key in PLACEBO if key in placebo}
