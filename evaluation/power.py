@@ -16,9 +16,9 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from evaluation.inference.draws import rank_p_value
-from evaluation.noise import unit_noise
+from evaluation.noise import unit_noise, variance_function
 from evaluation.numerics import target_weights
-from evaluation.panel import Array, Mask, Panel
+from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.result import Estimate, Text, Value, number, numbers, one_standard_error
 from evaluation.verdict import INVALID_NOTES
 
@@ -27,6 +27,10 @@ FOUND = 0.8
 
 STEPS = 40
 """Steps of the power curve, from no effect to twice the smallest one."""
+
+
+LEAST_UNITS = 10
+"""Fewer units say nothing about how well a split of the variance is known."""
 
 
 def allowed(count: int, level: float) -> int:
@@ -137,7 +141,8 @@ def power_of(estimate: Estimate, panel: Panel) -> dict[str, Value] | None:
     dict or None
         `mde` (None: no effect of any size can be found) in the outcome's unit, `level`, `power`, `test` ("rank": that of the
         placebo effects; "normal": from the standard error), `curve` with `effects` and `power`, `placebos` (how many); and
-        where the variance is known as a function of persons, `share_persons` (of the variance) and `mde_infinite_persons`.
+        where the variance is known as a function of persons, `share_persons` (of the variance; it is known to lie between
+        `share_persons_low` and `share_persons_high`) and `mde_infinite_persons`.
         None where the inference gives no uncertainty that is valid in this design.
     """
     if {note.code for note in estimate.notes} & set(INVALID_NOTES):
@@ -158,8 +163,9 @@ def power_of(estimate: Estimate, panel: Panel) -> dict[str, Value] | None:
         "curve": {"effects": numbers(effects.tolist()), "power": numbers(power.tolist())},
     }
     share = None if draws is None else _share_of_persons(estimate, panel)
-    if share is not None:
+    if share is not None and draws is not None:
         told["share_persons"] = share
+        told["share_persons_low"], told["share_persons_high"] = _known_to_within(estimate, panel, draws, share)
         told["mde_infinite_persons"] = number(smallest * math.sqrt(1.0 - share))
     return told
 
@@ -204,6 +210,53 @@ def _share_of_persons(estimate: Estimate, panel: Panel) -> float | None:
     shares = target_weights(panel, np.isfinite(panel.outcome)).units[panel.treated]
     towns, persons = constant * float((shares**2).sum()), slope * float(shares**2 @ noise[panel.treated])
     return persons / (towns + persons) if towns + persons > 0.0 else None
+
+
+def _known_to_within(estimate: Estimate, panel: Panel, draws: Array, share: float) -> tuple[float | None, float | None]:
+    """How well the placebos tell the share of persons: see `share_interval`; None where a placebo is not a single unit."""
+    placebo, variance, noise = (
+        estimate.details.get("placebo"), estimate.details.get("variance"), unit_noise(panel, periods_used(panel)),
+    )  # fmt: skip
+    names = placebo.get("units") if isinstance(placebo, dict) else None
+    rows = {name: row for row, name in enumerate(panel.units)}
+    if not isinstance(names, list) or not isinstance(variance, dict) or noise is None or panel.treated.sum() != 1:
+        return None, None
+    known = [rows[name] for name in names if isinstance(name, str) and name in rows]
+    if len(known) != draws.size:
+        return None, None
+    own = np.array([1.0, float(noise[panel.treated][0])])
+    design = np.column_stack([np.ones(draws.size), noise[known]])
+    solution = np.array([variance["constant"], variance["slope"]], dtype=np.float64)
+    # the squares that the variance function was fitted to: of the draws before they were rescaled
+    squares = draws**2 * (design @ solution) / float(own @ solution)
+    return share_interval(design, squares, own, np.arange(draws.size), share)
+
+
+def share_interval(
+    design: Array, squares: Array, own: Array, units: Indices, share: float
+) -> tuple[float | None, float | None]:
+    """Between which values the part of the variance lies that falls with size: 1.96 jackknife standard errors either way.
+
+    Parameters
+    ----------
+    design, squares : Array
+        (rows, 2) and (rows,) as `noise.variance_function` takes them.
+    own : Array
+        (2,) the row of the unit whose variance is split.
+    units : Indices
+        (rows,) the unit behind each row; one unit at a time is left out.
+    share : float
+        The estimate from all rows.
+    """
+    shares = []
+    for unit in np.unique(units):
+        parts = own * np.array(variance_function(design[units != unit], squares[units != unit]))
+        if parts.sum() > 0.0:
+            shares.append(float(parts[1] / parts.sum()))
+    if len(shares) < LEAST_UNITS:
+        return None, None
+    error = math.sqrt((len(shares) - 1) * float(np.var(shares)))
+    return max(0.0, share - 1.96 * error), min(1.0, share + 1.96 * error)
 
 
 def periods_used(panel: Panel) -> Mask:

@@ -17,7 +17,7 @@ from evaluation.panel import Array, Panel
 from evaluation.periods import Period
 from evaluation.planning.people import People, people_of
 from evaluation.planning.plan import Answer, Length, Persons, Plan, Row, Together
-from evaluation.planning.stand_ins import Spread, StandIns, multiple, spread_of, stand_ins, window
+from evaluation.planning.stand_ins import Spread, StandIns, multiple, share_known, spread_of, stand_ins, window
 from evaluation.power import allowed
 from evaluation.result import Design, Note, number
 from evaluation.spec.loaded import LoadedSpec
@@ -178,13 +178,14 @@ def _measured(planned: Planned, periods: int, people: People) -> Measured:
     scaled = [spread.scaled(each) for each in found]
     name = f"plan/{periods}"
     times = [_times(planned, [each], planned.controls, f"{name}/{len(planned.rows)}") for each in scaled]
-    share = rest = None
+    share = low = high = rest = None
     if planned.panel.size is not None or planned.panel.noise is not None:
         variance = spread.at(people.noise) ** 2
         share = spread.slope * people.noise / variance if variance > 0.0 else 0.0
+        low, high = share_known(found, people.noise, share)
         rest = number(math.sqrt(spread.constant) * times[-1])
     labels = tuple(planned.panel.periods[start].label for start in starts)
-    length = Length(periods, before, labels, share, rest, found[-1].failed)
+    length = Length(periods, before, labels, share, low, high, rest, found[-1].failed)
     return Measured(length, spread, scaled[-1], tuple(times), part)
 
 

@@ -15,13 +15,16 @@ class Length:
     """One number of periods after the start, and what it was measured on.
 
     `before` periods went before each pretended start in `starts`; the last of them gives the numbers. `share_persons` is the
-    part of the planned unit's variance that is its persons', `mde_infinite_persons` what is left with ever so many of them.
+    part of the planned unit's variance that is its persons' (known to lie between `share_low` and `share_high`),
+    `mde_infinite_persons` what is left with ever so many of them.
     """
 
     periods: int
     before: int
     starts: tuple[str, ...]
     share_persons: float | None
+    share_low: float | None
+    share_high: float | None
     mde_infinite_persons: float | None
     failed: int
 

@@ -13,7 +13,7 @@ from evaluation.contracts import Pipeline, Rng
 from evaluation.errors import EstimationError
 from evaluation.noise import unit_noise, variance_function
 from evaluation.panel import Array, Indices, Panel
-from evaluation.power import allowed, smallest_common_effect
+from evaluation.power import allowed, share_interval, smallest_common_effect
 
 MOST_AVERAGES = 999
 """Averages of several stand-ins: all there are when no more than these, else a seeded sample of this many."""
@@ -21,11 +21,12 @@ MOST_AVERAGES = 999
 
 @dataclass(frozen=True, slots=True)
 class StandIns:
-    """Effects where nothing happened: (units,) `effects`, their `noise` where known, and how many fits `failed`."""
+    """Effects where nothing happened: (units,) `effects`, their `noise` where known, how many fits `failed`, and of whom."""
 
     effects: Array
     noise: Array | None
     failed: int
+    units: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ def stand_ins(pipeline: Pipeline, part: Panel, before: int, rows: Indices | None
         known &= np.isfinite(noise)
     if not known.any():
         raise EstimationError("the persons behind the cells are not known for any unit")
-    return StandIns(effects[known], None if noise is None else noise[known], int((~known).sum()))
+    names = tuple(part.units[row] for row in np.flatnonzero(known))
+    return StandIns(effects[known], None if noise is None else noise[known], int((~known).sum()), names)
 
 
 def spread_of(found: list[StandIns]) -> Spread:
@@ -96,6 +98,18 @@ def spread_of(found: list[StandIns]) -> Spread:
         return Spread(float(squares.mean()), 0.0)
     design = np.column_stack([np.ones(squares.size), np.concatenate(noises)])
     return Spread(*variance_function(design, squares))
+
+
+def share_known(found: Sequence[StandIns], noise: float, share: float) -> tuple[float | None, float | None]:
+    """Between which values the persons' share of the variance of a unit this noisy lies: units are left out one by one."""
+    noises = [each.noise for each in found if each.noise is not None]
+    if len(noises) < len(found):
+        return None, None
+    names = sorted({name for each in found for name in each.units})
+    units = np.array([names.index(name) for each in found for name in each.units])
+    design = np.column_stack([np.ones(units.size), np.concatenate(noises)])
+    squares = np.concatenate([each.effects**2 for each in found])
+    return share_interval(design, squares, np.array([1.0, noise]), units, share)
 
 
 def multiple(groups: Sequence[Array], treated: int, controls: int, level: float, power: float, rng: Rng) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from evaluation.planning.plan import Answer, Plan, Row
 from evaluation.report import sentences
-from evaluation.report.power import FEW_OF_PERSONS
+from evaluation.report.power import FEW_OF_PERSONS, share_within, within
 from evaluation.report.words import Words, capital, load
 
 
@@ -107,10 +107,11 @@ def _about(plan: Plan, words: Words) -> list[str]:
     longest = max(plan.lengths, key=lambda length: length.periods)
     said = []
     if longest.share_persons is not None and longest.mde_infinite_persons is not None and plan.persons is not None:
+        known = within(longest.share_low, longest.share_high)
         key = "plan.share" if longest.share_persons >= FEW_OF_PERSONS else "plan.share_none"
         said.append(
             words(
-                key, periods=_periods(longest.periods, plan, words), share=words.share(longest.share_persons),
+                key, periods=_periods(longest.periods, plan, words), share=share_within(longest.share_persons, known, words),
                 rest=_amount(longest.mde_infinite_persons, plan, words),
             )
         )  # fmt: skip

@@ -22,6 +22,7 @@ class Power:
     chances: tuple[float, ...]
     by_ranks: bool
     share_persons: float | None
+    share_within: tuple[float, float] | None
     rest: float | None
 
     def at(self, effect: float) -> float:
@@ -49,8 +50,22 @@ def power(result: Result) -> Power | None:
         tuple(chances),
         found.get("test") == "rank",
         facts.number(found.get("share_persons")),
+        within(facts.number(found.get("share_persons_low")), facts.number(found.get("share_persons_high"))),
         facts.number(found.get("mde_infinite_persons")),
     )
+
+
+def within(low: float | None, high: float | None) -> tuple[float, float] | None:
+    """A range, where both ends are known."""
+    return None if low is None or high is None else (low, high)
+
+
+def share_within(share: float, known: tuple[float, float] | None, words: Words) -> str:
+    """A share, and in brackets between which values it lies where that is known."""
+    if known is None:
+        return words("power.share", share=words.share(share))
+    low, high = (words.share(each) for each in known)
+    return words("power.share_within", share=words.share(share), low=low, high=high)
 
 
 def before_sentence(result: Result, words: Words) -> str | None:
@@ -70,8 +85,9 @@ def power_sentences(result: Result, words: Words) -> list[str]:
     units = words.listed(result.design.treated)
     if found.share_persons is not None and found.rest is not None:
         rest = sentences.amount(found.rest, result, words)
+        share = share_within(found.share_persons, found.share_within, words)
         key = "persons" if found.share_persons >= FEW_OF_PERSONS else "persons_none"
-        said.append(words(f"power.{key}", units=units, share=words.share(found.share_persons), rest=rest))
+        said.append(words(f"power.{key}", units=units, share=share, rest=rest))
     for one in result.published:
         if words.text(one.unit) != words.text(result.design.outcome_unit):
             continue

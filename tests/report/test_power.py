@@ -70,7 +70,7 @@ def test_how_large_an_effect_must_be() -> None:
     [
         (
             0.36,
-            "Of the uncertainty about Hjørring, 36 % comes from the number of persons. With ever so many persons, the smallest effect found 8 times in 10 would still be 1.36 percentage points.",
+            "Of the uncertainty about Hjørring, roughly 36 % comes from the number of persons. With ever so many persons, the smallest effect found 8 times in 10 would still be about 1.36 percentage points.",
         ),
         (
             0.001,
@@ -122,3 +122,13 @@ def test_the_curve_and_its_table_and_file_are_the_numbers_of_the_result() -> Non
     rows = list(csv.DictReader(io.StringIO(csv_files(result)["power.csv"])))
     assert [float(row["effect"]) for row in rows] == pytest.approx(told["curve"]["effects"])
     assert [float(row["power"]) for row in rows] == pytest.approx(told["curve"]["power"])
+
+
+def test_the_share_of_persons_is_told_with_what_it_may_be() -> None:
+    result = with_power(0.36)
+    told: Any = result.headline.details["power"]
+    details = {**result.headline.details, "power": {**told, "share_persons_low": 0.1, "share_persons_high": 0.62}}
+    said = power_sentences(replace(result, headline=replace(result.headline, details=details)), DA)[1]
+    assert spaced(said).startswith(
+        "Af usikkerheden om Hjørring skyldes omtrent 36 pct. (mellem 10 pct. og 62 pct.) antallet af personer."
+    )

@@ -11,6 +11,7 @@ import pytest
 
 from evaluation import power
 from evaluation.inference.draws import rank_p_value
+from evaluation.noise import variance_function
 from evaluation.panel import Panel
 from evaluation.periods import parse_period
 from evaluation.result import Note
@@ -163,6 +164,7 @@ def test_what_persons_and_what_municipalities_add() -> None:
     assert told["share_persons"] == pytest.approx(persons / (variance["constant"] + persons))
     assert told["mde_infinite_persons"] == pytest.approx(told["mde"] * math.sqrt(1.0 - told["share_persons"]))
     assert 0.0 < told["mde_infinite_persons"] < told["mde"]
+    assert 0.0 <= told["share_persons_low"] < told["share_persons"] < told["share_persons_high"] <= 1.0
     assert "share_persons" not in power.power_of(estimate(made(2), "did"), made(2))  # type: ignore[operator]
 
 
@@ -194,3 +196,27 @@ def test_too_few_placebos_are_told_as_such() -> None:
         power.power_line(quiet, {"en": "points"})
         == "no effect of any size can be found at this level: 11 placebos are too few"
     )
+
+
+def test_how_well_the_share_of_persons_is_known_by_leaving_units_out() -> None:
+    """Against a loop by hand; and the true share lies within in most worlds."""
+    rng = np.random.default_rng(9)
+    persons = rng.integers(50, 4000, 90).astype(float)
+    design, own = np.column_stack([np.ones(90), 1.0 / persons]), np.array([1.0, 1.0 / 600.0])
+    true = (300.0 / 600.0) / (0.5 + 300.0 / 600.0)
+    within = []
+    for _ in range(20):
+        squares = rng.normal(size=90) ** 2 * (design @ np.array([0.5, 300.0]))
+        parts = own * np.array(variance_function(design, squares))
+        share = float(parts[1] / parts.sum())
+        low, high = power.share_interval(design, squares, own, np.arange(90), share)
+        assert low is not None
+        assert high is not None
+        within.append(low <= true <= high)
+    # 19 of 20 are promised; the jackknife of a ratio near a bound is somewhat narrow
+    assert sum(within) >= 15
+    left = [own * np.array(variance_function(np.delete(design, row, 0), np.delete(squares, row))) for row in range(90)]
+    shares = [float(part[1] / part.sum()) for part in left]
+    error = math.sqrt(89 / 90 * sum((each - float(np.mean(shares))) ** 2 for each in shares))
+    assert (low, high) == pytest.approx((max(0.0, share - 1.96 * error), min(1.0, share + 1.96 * error)))
+    assert power.share_interval(design[:5], squares[:5], own, np.arange(5), share) == (None, None)
