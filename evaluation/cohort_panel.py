@@ -10,7 +10,7 @@ import numpy as np
 from evaluation.by_cohort import Cells, blocks
 from evaluation.contracts import Fit
 from evaluation.errors import EstimationError, listed
-from evaluation.numerics import Target, target_weights
+from evaluation.numerics import Target, spread, target_weights
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import by_cluster, count_clusters
 from evaluation.result import Note
@@ -126,26 +126,36 @@ def laid_out(cells: Cells, regressors: Array) -> Array:
     return found
 
 
+def clusters_of(panel: Panel, cells: Cells) -> int:
+    """How many clusters have a cell in the regression: others are no part of it, and count in no small-sample factor."""
+    assert panel.cluster is not None  # set by Panel itself
+    observed = cells.observed
+    return count_clusters(panel.cluster if observed is None else panel.cluster[observed.any(axis=1)])
+
+
 def clustered_errors(
-    influence: Callable[[Array], Array], combinations: Array, panel: Panel, n_obs: int, n_parameters: int
+    influence: Callable[[Array], Array],
+    combinations: Array,
+    panel: Panel,
+    n_clusters: int,
+    n_obs: int,
+    n_parameters: int,
 ) -> Array:
     """(combinations,) cluster-robust standard errors, a few rows of influence at a time: there may be very many."""
     step = max(16, 2**24 // panel.n_units)  # some 130 MB
     found = [
-        summed_errors(influence(combinations[first : first + step]), panel, n_obs, n_parameters)
+        summed_errors(influence(combinations[first : first + step]), panel, n_clusters, n_obs, n_parameters)
         for first in range(0, len(combinations), step)
     ]
     return np.concatenate([np.zeros(0), *found])
 
 
-def summed_errors(influence: Array, panel: Panel, n_obs: int, n_parameters: int) -> Array:
+def summed_errors(influence: Array, panel: Panel, n_clusters: int, n_obs: int, n_parameters: int) -> Array:
     """(rows,) cluster-robust standard errors of influences (rows, units) with the regression's small-sample factor."""
     assert panel.cluster is not None  # set by Panel itself
-    seen = np.isfinite(panel.outcome).any(axis=1) if not panel.balanced else slice(None)
-    count = count_clusters(panel.cluster[seen])
-    if count < 2 or n_obs <= n_parameters:
+    if n_clusters < 2 or n_obs <= n_parameters:
         return np.full(len(influence), np.nan)
-    factor = count / (count - 1) * (n_obs - 1) / (n_obs - n_parameters)
+    factor = n_clusters / (n_clusters - 1) * (n_obs - 1) / (n_obs - n_parameters)
     sums = by_cluster(influence, panel.cluster)
     return np.asarray(np.sqrt(factor * np.einsum("rc,rc->r", sums, sums)))
 
@@ -185,14 +195,10 @@ def always_treated_blanked(panel: Panel) -> Panel:
 
 def for_all_units(fit: Fit, panel: Panel, notes: tuple[Note, ...]) -> Fit:
     """The fit of a panel without its always-treated units, with a place (of zeros) for these in all that goes by unit."""
-    kept = panel.start > 0
+    kept = panel.keep_units(panel.start > 0)
 
     def restored(values: Array | None) -> Array | None:
-        if values is None:
-            return None
-        full = np.zeros((*values.shape[:-1], kept.size))
-        full[..., kept] = values
-        return full
+        return None if values is None else spread(values, kept, panel)
 
     return dataclasses.replace(
         fit,

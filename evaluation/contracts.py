@@ -53,10 +53,14 @@ class Fit:
     variance : Array or None
         (1 + times, 1 + times) covariance of the effect and the path by the estimator's own formula, where that is not a sum
         of squares by unit; `analytic` inference takes it as it is.
+    forecast : bool
+        That covariance is one of forecast errors: it counts the treated unit's own shocks, so few treated units do not spoil it.
     slope_variance : float
         The variance that slopes shared by all units, estimated in the adjustment for the cycle, bring into the effect.
     n_obs, n_parameters : int
         Observations and estimated parameters *not nested in the clusters*, for the small-sample factor.
+    n_clusters : int
+        Clusters with a cell in the regression, for the same factor; 0: those with an observation, which all are in it.
     """
 
     att: float
@@ -72,9 +76,11 @@ class Fit:
     path_influence: Array | None = None
     small_sample: bool = True
     variance: Array | None = None
+    forecast: bool = False
     slope_variance: float = 0.0
     n_obs: int = 0
     n_parameters: int = 0
+    n_clusters: int = 0
     notes: tuple[Note, ...] = ()
     details: Mapping[str, Value] = field(default_factory=dict)
 
@@ -269,11 +275,9 @@ def _with_the_cycle(fit: Fit, panel: Panel, adjusted: Adjusted) -> Fit:
 
     changes: dict[str, Any] = {"notes": (*adjusted.notes, *fit.notes)}
     if adjusted.panel.n_units < panel.n_units:
-        for name in ("unit_weights", "influence"):
+        for name in ("unit_weights", "influence", "path_influence"):
             if (value := getattr(fit, name)) is not None:
                 changes[name] = spread(value, adjusted.panel, panel)
-        if fit.path_influence is not None:
-            changes["path_influence"] = np.array([spread(row, adjusted.panel, panel) for row in fit.path_influence])
     if adjusted.regressors is not None and adjusted.covariance is not None:
         changes["slope_variance"] = _slope_variance(fit, changes.get("unit_weights", fit.unit_weights), panel, adjusted)
     if fit.periods is not None and fit.observed is not None and fit.counterfactual is not None:

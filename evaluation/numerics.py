@@ -166,6 +166,14 @@ def _solved(matrix: Array, ridge: float, right: Array) -> Array:
 # ---------------------------------------------------------------------- the target and the contrast
 
 
+def something_treated(panel: Panel, method: str) -> None:
+    """Refuse a panel in which nobody is treated, or nobody in the window."""
+    if not panel.treated.any():
+        raise EstimationError(f"{method}: no unit is treated")
+    if not panel.target.any():
+        raise EstimationError(f"{method}: the window holds no treated period")
+
+
 def comparable(panel: Panel, method: str) -> None:
     """Refuse a panel in which there is nothing to estimate or nothing to compare with."""
     if not panel.treated.any():
@@ -357,12 +365,12 @@ def complete_units(panel: Panel, method: str) -> tuple[Panel, tuple[str, ...]]:
 
 
 def spread(weights: Array, kept: Panel, full: Panel) -> Array:
-    """Weights of the kept units in the order of the full panel."""
+    """(..., kept units) weights or influences in the order of the full panel, (..., units); 0 for units left out."""
     if kept.n_units == full.n_units:
         return weights
     place = {name: row for row, name in enumerate(full.units)}
-    spread = np.zeros(full.n_units)
-    spread[[place[name] for name in kept.units]] = weights
+    spread = np.zeros((*weights.shape[:-1], full.n_units))
+    spread[..., [place[name] for name in kept.units]] = weights
     return spread
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit
 
-from evaluation.errors import EstimationError, did_you_mean
-from evaluation.panel import Array, Mask, Panel
+from evaluation.errors import EstimationError
+from evaluation.panel import Array, Mask
 from evaluation.result import Note
 
 TRIM = 0.995
@@ -269,43 +269,6 @@ def least_squares(outcome: Array, design: Array, weights: Array) -> LeastSquares
 
 
 # ---------------------------------------------------------------------- what a panel holds
-
-
-def covariate_values(panel: Panel, names: tuple[str, ...], method: str) -> list[Array]:
-    """The covariates by name, (units,) or (units, periods) each.
-
-    Raises
-    ------
-    EstimationError
-        The panel has no such covariate.
-    """
-    for name in names:
-        if name not in panel.covariates:
-            raise EstimationError(f"{method}: no covariate '{name}' in the panel{did_you_mean(name, panel.covariates)}")
-    return [panel.covariates[name] for name in names]
-
-
-def weight_values(panel: Panel, name: str, method: str) -> Array | None:
-    """Weights of the observations, (units,) or (units, periods): a covariate, or the persons behind the cells ("size").
-
-    Raises
-    ------
-    EstimationError
-        There is no such covariate, or a weight is negative or all are zero.
-    """
-    if not name:
-        return None
-    if name == "size" and panel.size is not None:
-        values: Array = panel.size
-    elif name in panel.covariates:
-        values = panel.covariates[name]
-    else:
-        known = [*panel.covariates, *(["size"] if panel.size is not None else [])]
-        raise EstimationError(f"{method}: no covariate '{name}' to weight with{did_you_mean(name, known)}")
-    known_values = values[np.isfinite(values)]
-    if (known_values < 0.0).any() or not known_values.any():
-        raise EstimationError(f"{method}: the weights '{name}' must not be negative, and not all zero")
-    return values
 
 
 def at_period(values: Array, period: int) -> Array:

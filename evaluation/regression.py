@@ -281,6 +281,23 @@ def count_clusters(cluster: Indices) -> int:
     return cluster.size if bool((cluster[1:] > cluster[:-1]).all()) else len(np.unique(cluster))
 
 
+def numbered_clusters(panel: Panel, used: Mask | None = None) -> Indices:
+    """(units,) clusters numbered 0, 1, ... in the order of the first name among their units; 0 for units that are not used.
+
+    By name, so that what is drawn for a cluster does not hang on the order of the rows.
+    """
+    assert panel.cluster is not None  # set by Panel itself
+    rows = np.argsort(np.array(panel.units), kind="stable")
+    if used is not None:
+        rows = rows[used[rows]]
+    _, first, back = np.unique(panel.cluster[rows], return_index=True, return_inverse=True)
+    number = np.empty(first.size, dtype=np.int64)
+    number[np.argsort(first)] = np.arange(first.size)
+    clusters = np.zeros(panel.n_units, dtype=np.int64)
+    clusters[rows] = number[back.ravel()]
+    return clusters
+
+
 # ---------------------------------------------------------------------- what did and event_study share
 
 
@@ -298,13 +315,27 @@ def used_outcome(panel: Panel) -> Array:
     return np.where(unused, np.nan, panel.outcome) if unused.any() else panel.outcome
 
 
+def covariate_values(panel: Panel, names: tuple[str, ...], method: str = "") -> list[Array]:
+    """The covariates by name, (units,) or (units, periods) each.
+
+    Raises
+    ------
+    EstimationError
+        The panel lacks some of them; all that are missing are told.
+    """
+    missing = [name for name in names if name not in panel.covariates]
+    if missing:
+        who = f"{method}: " if method else ""
+        raise EstimationError(
+            *(f"{who}no covariate '{name}' in the panel{did_you_mean(name, panel.covariates)}" for name in missing)
+        )
+    return [panel.covariates[name] for name in names]
+
+
 def covariate_stack(panel: Panel, names: tuple[str, ...]) -> Array:
     """(covariates, units, periods); a covariate that is constant in time says nothing beside unit effects and is refused."""
     layers = np.empty((len(names), panel.n_units, panel.n_periods))
-    for index, name in enumerate(names):
-        if name not in panel.covariates:
-            raise EstimationError(f"no covariate '{name}' in the panel{did_you_mean(name, panel.covariates)}")
-        values = panel.covariates[name]
+    for index, (name, values) in enumerate(zip(names, covariate_values(panel, names), strict=True)):
         if values.ndim == 1:
             raise EstimationError(
                 f"the covariate '{name}' does not change over time, so unit effects already hold it constant"
@@ -313,13 +344,24 @@ def covariate_stack(panel: Panel, names: tuple[str, ...]) -> Array:
     return layers
 
 
-def cell_weights(panel: Panel, name: str, method: str) -> Array | None:
-    """(units, periods) weights of the cells that the option `weights` names, or None for equal ones.
+def split_covariates(
+    panel: Panel, names: tuple[str, ...], method: str = ""
+) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The covariates named that are constant in time, (units,), and those that vary, (units, periods)."""
+    found = dict(zip(names, covariate_values(panel, names, method), strict=True))
+    return (
+        {name: values for name, values in found.items() if values.ndim == 1},
+        {name: values for name, values in found.items() if values.ndim == 2},
+    )
+
+
+def weight_values(panel: Panel, name: str, method: str) -> Array | None:
+    """Weights of the observations that the option `weights` names, (units,) or (units, periods); None for equal ones.
 
     Parameters
     ----------
     name : str
-        Empty: equal weights. "size": persons behind the cells. Else a covariate, (units,) or (units, periods).
+        Empty: equal weights. "size": the persons behind the cells, where these are known. Else a covariate.
 
     Raises
     ------
@@ -328,14 +370,12 @@ def cell_weights(panel: Panel, name: str, method: str) -> Array | None:
     """
     if not name:
         return None
-    if name == "size" and "size" not in panel.covariates:
-        if panel.size is None:
-            raise EstimationError(
-                f"{method}: `weights` asks for the persons behind the cells, but the panel has no sizes"
-            )
-        values = panel.size
+    if name == "size" and panel.size is not None:
+        values: Array = panel.size
     elif name in panel.covariates:
         values = panel.covariates[name]
+    elif name == "size":
+        raise EstimationError(f"{method}: `weights` asks for the persons behind the cells, but the panel has no sizes")
     else:
         hint = did_you_mean(name, ("size", *panel.covariates))
         raise EstimationError(f"{method}: no covariate '{name}' to weight by in the panel{hint}")
@@ -344,18 +384,12 @@ def cell_weights(panel: Panel, name: str, method: str) -> Array | None:
         raise EstimationError(f"{method}: the weights '{name}' are negative in {int((known < 0.0).sum())} cells")
     if not (known > 0.0).any():
         raise EstimationError(f"{method}: the weights '{name}' are nowhere positive")
-    return values if values.ndim == 2 else np.broadcast_to(values[:, None], panel.outcome.shape)
+    return values
 
 
-def split_covariates(panel: Panel, names: tuple[str, ...]) -> tuple[dict[str, Array], dict[str, Array]]:
-    """The covariates named that are constant in time, (units,), and those that vary, (units, periods)."""
-    missing = [name for name in names if name not in panel.covariates]
-    if missing:
-        raise EstimationError(
-            *(f"no covariate '{name}' in the panel{did_you_mean(name, panel.covariates)}" for name in missing)
-        )
-    found = {name: panel.covariates[name] for name in names}
-    return (
-        {name: values for name, values in found.items() if values.ndim == 1},
-        {name: values for name, values in found.items() if values.ndim == 2},
-    )
+def cell_weights(panel: Panel, name: str, method: str) -> Array | None:
+    """(units, periods) the same for every cell."""
+    values = weight_values(panel, name, method)
+    if values is None or values.ndim == 2:
+        return values
+    return np.broadcast_to(values[:, None], panel.outcome.shape)

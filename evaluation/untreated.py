@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from evaluation.contracts import Fit
-from evaluation.errors import EstimationError, did_you_mean, listed
-from evaluation.numerics import single_unit_groups, target_weights
+from evaluation.errors import EstimationError, listed
+from evaluation.numerics import single_unit_groups, something_treated, target_weights
 from evaluation.panel import Array, Indices, Mask, Panel
-from evaluation.regression import by_cluster, cell_weights, inverse_gram
+from evaluation.regression import by_cluster, cell_weights, inverse_gram, split_covariates
 from evaluation.result import Note, Value, number
 from evaluation.swept import Sweep, sweep
 
@@ -88,22 +88,6 @@ def untreated_cells(panel: Panel, anticipation: int) -> Mask:
     )
 
 
-def covariates_of(panel: Panel, names: tuple[str, ...], method: str) -> tuple[dict[str, Array], dict[str, Array]]:
-    """The covariates that vary over time, (units, periods), and those that are constant, (units,), by name.
-
-    Raises
-    ------
-    EstimationError
-        No covariate of that name.
-    """
-    for name in names:
-        if name not in panel.covariates:
-            raise EstimationError(f"{method}: no covariate '{name}' in the panel{did_you_mean(name, panel.covariates)}")
-    found = {name: panel.covariates[name] for name in names}
-    moving = {name: values for name, values in found.items() if values.ndim == 2}
-    return moving, {name: values for name, values in found.items() if values.ndim == 1}
-
-
 def impute(panel: Panel, model: Model, method: str) -> Imputed:
     """Fit y = unit + period (+ trend) + covariates on untreated cells, and take it from the treated units' cells.
 
@@ -115,17 +99,14 @@ def impute(panel: Panel, model: Model, method: str) -> Imputed:
     EstimationError
         Nobody is treated, the window is empty, or no treated cell can be imputed.
     """
-    if not panel.treated.any():
-        raise EstimationError(f"{method}: no unit is treated")
-    if not panel.target.any():
-        raise EstimationError(f"{method}: the window holds no treated period")
+    something_treated(panel, method)
     weights = cell_weights(panel, model.weights, method)
     weights = None if weights is None else np.nan_to_num(weights)
     clean = np.ones_like(panel.after) if model.everybody else untreated_cells(panel, model.anticipation)
     known = np.isfinite(panel.outcome)
     if weights is not None:
         known &= weights > 0.0
-    moving, constant = covariates_of(panel, model.covariates, method)
+    constant, moving = split_covariates(panel, model.covariates, method)
     for values in (*moving.values(), *constant.values()):
         known &= np.isfinite(values if values.ndim == 2 else values[:, None])
     used = clean & known

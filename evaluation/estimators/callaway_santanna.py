@@ -21,9 +21,17 @@ from evaluation.group_time import (
     mean_observed,
     pre_test,
 )
-from evaluation.numerics import Target, dropped_note, single_unit_groups, target_weights, without_always_treated
+from evaluation.numerics import (
+    Target,
+    dropped_note,
+    single_unit_groups,
+    something_treated,
+    target_weights,
+    without_always_treated,
+)
 from evaluation.panel import Array, Indices, Mask, Panel
-from evaluation.propensity import at_period, covariate_values, design_matrix, trimmed_note, weight_values
+from evaluation.propensity import at_period, design_matrix, trimmed_note
+from evaluation.regression import covariate_values, weight_values
 from evaluation.result import Note
 from evaluation.two_period import Effects, Kind, cross_section_effects, mean_difference, panel_effects
 
@@ -161,10 +169,7 @@ def _averages(panel: Panel, options: Options, found: GroupTimes) -> tuple[Averag
 
 def _groups(panel: Panel, options: Options) -> tuple[tuple[int, ...], tuple[Note, ...]]:
     """The starts that have a period to start from, and what the reader must know of the others."""
-    if not panel.treated.any():
-        raise EstimationError(f"{NAME}: no unit is treated")
-    if not panel.target.any():
-        raise EstimationError(f"{NAME}: the window holds no treated period")
+    something_treated(panel, NAME)
     groups = tuple(start for start in panel.starts if start > options.anticipation)
     if not groups:
         raise EstimationError(f"{NAME}: no period before the start")

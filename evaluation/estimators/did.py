@@ -12,6 +12,7 @@ from pydantic import Field
 from evaluation.by_cohort import Cells, CohortRegression, cohort_regression
 from evaluation.cohort_panel import (
     always_treated_blanked,
+    clusters_of,
     for_all_units,
     headline,
     headline_weights,
@@ -25,6 +26,7 @@ from evaluation.numerics import (
     contrast,
     contrast_influence,
     fit_of,
+    something_treated,
     target_weights,
     without_always_treated,
 )
@@ -139,7 +141,7 @@ def regression(panel: Panel, options: Options) -> Design:
         No unit is treated, the window is empty, or a covariate is not there or never changes.
     """
     panel = always_treated_blanked(panel)
-    _something_to_compare(panel)
+    something_treated(panel, "did")
     names = ("treated", *options.covariates)
     regressors = np.concatenate([panel.target.astype(np.float64)[None], covariate_stack(panel, options.covariates)])
     weights = cell_weights(panel, options.weights, "did")
@@ -147,15 +149,8 @@ def regression(panel: Panel, options: Options) -> Design:
     return Design(used_outcome(panel), regressors, names, combination, options.unit_trends, weights)
 
 
-def _something_to_compare(panel: Panel) -> None:
-    if not panel.treated.any():
-        raise EstimationError("did: no unit is treated")
-    if not panel.target.any():
-        raise EstimationError("did: the window holds no treated period")
-
-
 def _regression_fit(panel: Panel, options: Options) -> Fit:
-    _something_to_compare(panel)
+    something_treated(panel, "did")
     starts, cohort = np.unique(panel.start, return_inverse=True)
     weights = cell_weights(panel, options.weights, "did")
     covariates = tuple(covariate_stack(panel, options.covariates))
@@ -176,6 +171,7 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
         influence=influence,
         n_obs=found.n_obs,
         n_parameters=found.n_parameters,
+        n_clusters=clusters_of(panel, cells),
         details={"coefficients": coefficients},
     )
     if len(panel.starts) == 1:

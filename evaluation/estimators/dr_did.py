@@ -20,7 +20,8 @@ from evaluation.numerics import (
     without_always_treated,
 )
 from evaluation.panel import Array, Mask, Panel
-from evaluation.propensity import covariate_values, design_matrix, least_squares, trimmed_note, weight_values
+from evaluation.propensity import design_matrix, least_squares, trimmed_note
+from evaluation.regression import covariate_values, weight_values
 from evaluation.result import Note
 from evaluation.two_period import Effects, cross_section_effects, panel_effects
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError, listed
-from evaluation.numerics import complete_units, dropped_note, spread, without_always_treated
+from evaluation.numerics import complete_units, dropped_note, something_treated, spread, without_always_treated
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import by_cluster
 from evaluation.result import Note, Value, number
@@ -89,10 +89,7 @@ def fit(panel: Panel, options: Options) -> Fit:
     ----------
     Roth & Sant'Anna (2023), Journal of Political Economy Microeconomics 1(4), section 2.
     """
-    if not panel.treated.any():
-        raise EstimationError("efficient_staggered: no unit is treated")
-    if not panel.target.any():
-        raise EstimationError("efficient_staggered: the window holds no treated period")
+    something_treated(panel, "efficient_staggered")
     kept, left_out = without_always_treated(panel)
     if kept.starts[0] == 0:
         raise EstimationError("efficient_staggered: every treated unit is treated from the first period on")
@@ -296,7 +293,7 @@ def _fit_of(
             # the sum of squares is then A S_g A' / N_g, the Neyman variance
             scale = np.sqrt(groups.counts[place] * (groups.counts[place] - 1.0))
             own[:, rows] = found.weights[:, place] @ (kept.outcome[rows] - groups.means[place]).T / scale
-        influence = np.array([spread(row, kept, panel) for row in own])
+        influence = spread(own, kept, panel)
         variance = found.adjusted
         assert panel.cluster is not None  # set by Panel itself
         if len(np.unique(panel.cluster)) < panel.n_units:

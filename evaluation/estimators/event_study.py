@@ -12,8 +12,10 @@ from evaluation.by_cohort import Cells, cohort_regression
 from evaluation.cohort_panel import (
     always_treated_blanked,
     by_cohort_and_period,
+    clusters_of,
     for_all_units,
     headline,
+    lines_of_the_treated,
     treated_periods,
 )
 from evaluation.contracts import Design, Fit, Method
@@ -23,6 +25,7 @@ from evaluation.numerics import (
     contrast,
     contrast_influence,
     fit_of,
+    something_treated,
     target_weights,
     without_always_treated,
 )
@@ -70,7 +73,7 @@ def fit(panel: Panel, options: Options) -> Fit:
     Raises
     ------
     EstimationError
-        The reference period is not in the data, or an effect is not identified.
+        The reference period is not in the data, or an effect is not identified, as where every unit is treated at some time.
 
     References
     ----------
@@ -141,10 +144,7 @@ class Study:
 
 def _leads_and_lags(panel: Panel, options: Options) -> tuple[Cells, Study]:
     """What is regressed and on which event times."""
-    if not panel.treated.any():
-        raise EstimationError("event_study: no unit is treated")
-    if not panel.target.any():
-        raise EstimationError("event_study: the window holds no treated period")
+    something_treated(panel, "event_study")
     starts, cohort = np.unique(panel.start, return_inverse=True)
     covariates = tuple(covariate_stack(panel, options.covariates))
     weights = cell_weights(panel, options.weights, "event_study")
@@ -178,7 +178,16 @@ def _leads_and_lags(panel: Panel, options: Options) -> tuple[Cells, Study]:
 def _regression_fit(panel: Panel, options: Options) -> Fit:
     cells, study = _leads_and_lags(panel, options)
     functional = study.functional
-    found = cohort_regression(cells, study.dummies[:, None], names=study.names, functional=functional)
+    try:
+        found = cohort_regression(cells, study.dummies[:, None], names=study.names, functional=functional)
+    except EstimationError as refusal:
+        if not panel.treated.all():
+            raise
+        raise EstimationError(
+            "event_study: every unit is treated at some time, so unit and period effects explain the leads and lags; "
+            '`imputation`, `sun_abraham` or `callaway_santanna` with control_group = "not_yet_treated" compare with those '
+            "treated later"
+        ) from refusal
     count = study.estimated.size
     times: Indices = np.sort(np.append(study.estimated, options.reference))
     place = np.searchsorted(times, study.estimated)
@@ -190,7 +199,7 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
     influence = found.influence(chosen)
     own = influence[0] if functional is None else influence[0] + found.functional_influence()
     common = len(panel.starts) == 1 and options.bin_before is None and options.bin_after is None
-    observed, counterfactual = _lines(panel, times, effects) if common else (None, None)
+    observed, counterfactual = lines_of_the_treated(panel, times, effects) if common else (None, None)
     return Fit(
         att=float(study.average @ found.coefficients[:count]) + found.functional,
         effects=effects,
@@ -203,19 +212,13 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
         path_influence=influence[1:],
         n_obs=found.n_obs,
         n_parameters=found.n_parameters,
+        n_clusters=clusters_of(panel, cells),
         details={
             "coefficients": {
                 name: float(value) for name, value in zip(options.covariates, found.coefficients[count:], strict=True)
             }
         },
     )
-
-
-def _lines(panel: Panel, found: Indices, effects: Array) -> tuple[Array, Array]:
-    """Mean observed outcome of the treated by period and the same without the effect."""
-    columns = panel.outcome[panel.treated][:, found + panel.starts[0]]
-    observed = np.nanmean(columns, axis=0)
-    return observed, observed - effects
 
 
 METHOD = Method(

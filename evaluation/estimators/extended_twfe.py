@@ -14,6 +14,7 @@ from evaluation.cohort_panel import (
     by_cohort_and_period,
     cell_counts,
     clustered_errors,
+    clusters_of,
     for_all_units,
     headline,
     identified,
@@ -27,7 +28,7 @@ from evaluation.cohort_panel import (
 )
 from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import single_unit_groups, without_always_treated
+from evaluation.numerics import single_unit_groups, something_treated, without_always_treated
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.poisson import PoissonFit, poisson_regression
 from evaluation.regression import cell_weights, split_covariates
@@ -162,14 +163,15 @@ def fit(panel: Panel, options: Options) -> Fit:
         # the paper's regression has effects (and slopes) of cohorts where this one has those of units: with complete data the
         # answer is the same, but they are parameters that no cluster nests
         influence_of, n_obs, n_parameters = found.influence, found.n_obs, found.n_parameters + _cohort_terms(study)
+    n_clusters = clusters_of(panel, study.cells)
     n_kept = sum(each.kind != "cell" for each in means)
     influence = influence_of(rows[:n_kept])
     if more.size:
         influence[0] += more
     errors = np.concatenate(
         [
-            summed_errors(influence, panel, n_obs, n_parameters),
-            clustered_errors(influence_of, rows[n_kept:], panel, n_obs, n_parameters),
+            summed_errors(influence, panel, n_clusters, n_obs, n_parameters),
+            clustered_errors(influence_of, rows[n_kept:], panel, n_clusters, n_obs, n_parameters),
         ]
     )
     place = [index for index, each in enumerate(means) if each.kind == "event"]
@@ -194,6 +196,7 @@ def fit(panel: Panel, options: Options) -> Fit:
         path_influence=path,
         n_obs=n_obs,
         n_parameters=n_parameters,
+        n_clusters=n_clusters,
         notes=(*notes, *single_unit_groups(panel)),
         details=_details(panel, study, means, values, errors),
     )
@@ -222,10 +225,7 @@ def regression(panel: Panel, options: Options) -> Design:
 
 
 def _saturated(panel: Panel, options: Options) -> tuple[Saturated, tuple[Note, ...]]:
-    if not panel.treated.any():
-        raise EstimationError(f"{NAME}: no unit is treated")
-    if not panel.target.any():
-        raise EstimationError(f"{NAME}: the window holds no treated period")
+    something_treated(panel, NAME)
     constant, varying = split_covariates(panel, options.covariates)
     if varying:
         raise EstimationError(

@@ -12,11 +12,10 @@ from pydantic import Field
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError
 from evaluation.panel import Array, Mask, Panel
-from evaluation.regression import by_cluster, cell_weights, two_way_regression
+from evaluation.regression import by_cluster, cell_weights, split_covariates, two_way_regression
 from evaluation.result import Value, number
 from evaluation.untreated import (
     Model,
-    covariates_of,
     fit_of_averages,
     impute,
     null_gaps,
@@ -147,7 +146,7 @@ def _layers(panel: Panel, options: Options, untreated: Mask) -> tuple[Array, tup
     Unit effects hold a constant covariate itself constant, so its layers leave the first period out, and with unit trends
     the second one too; periods without untreated cells tell nothing and have none.
     """
-    moving, constant = covariates_of(panel, options.covariates, "imputation")
+    constant, moving = split_covariates(panel, options.covariates, "imputation")
     layers, labels = [*moving.values()], [*moving]
     for name, values in constant.items():
         for column in np.flatnonzero(untreated.any(axis=0))[2 if options.unit_trends else 1 :]:

@@ -167,7 +167,7 @@ def fit(panel: Panel, options: Options) -> Fit:
         unit_weights=_unit_weights(units, found.weights, target, panel, full),
         fit_rmse=float(np.sqrt(np.mean(effects[event_times < 0] ** 2))),
         influence=spread(influence, panel, full),
-        path_influence=np.array([spread(row, panel, full) for row in path_influence]),
+        path_influence=spread(path_influence, panel, full),
         small_sample=False,
         notes=(*notes, *dropped_note(dropped), *more),
         details=_details(panel, units, found, gaps, target, options, dropped),

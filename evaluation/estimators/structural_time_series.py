@@ -104,6 +104,7 @@ def fit(panel: Panel, options: Options) -> Fit:
         unit_weights=weights,
         fit_rmse=float(np.sqrt(np.nanmean(found.innovations**2))),
         variance=_variance(found, window),
+        forecast=True,
         n_obs=found.n,
         n_parameters=found.n_parameters,
         notes=dropped_note(dropped),

@@ -14,6 +14,7 @@ from evaluation.cohort_panel import (
     always_treated_blanked,
     cell_counts,
     clustered_errors,
+    clusters_of,
     for_all_units,
     headline,
     laid_out,
@@ -23,7 +24,7 @@ from evaluation.cohort_panel import (
 )
 from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
-from evaluation.numerics import single_unit_groups, without_always_treated
+from evaluation.numerics import single_unit_groups, something_treated, without_always_treated
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import cell_weights, split_covariates
 from evaluation.result import Note, Value
@@ -119,13 +120,8 @@ def fit(panel: Panel, options: Options) -> Fit:
         return for_all_units(fit(kept, options), panel, left_out)
     cells, study, notes = _interactions(panel, options)
     found = cohort_regression(cells, study.regressors, names=study.names, functional=study.functional)
-    times: Indices = np.unique(np.concatenate([study.times, np.array(options.references)]))
-    width, count = len(study.names), study.times.size
-    chosen = np.zeros((1 + times.size, width))
-    chosen[0, :count] = study.headline
-    of_time = np.searchsorted(times, study.times)
-    totals = np.bincount(of_time, weights=study.shares, minlength=times.size)
-    chosen[1 + of_time, np.arange(count)] = study.shares / totals[of_time]
+    n_clusters = clusters_of(panel, cells)
+    times, chosen = _averages(study, options)
     influence = found.influence(chosen)
     own = influence[0] if study.functional is None else influence[0] + found.functional_influence()
     effects = chosen[1:] @ found.coefficients
@@ -144,12 +140,13 @@ def fit(panel: Panel, options: Options) -> Fit:
         path_influence=influence[1:],
         n_obs=found.n_obs,
         n_parameters=found.n_parameters,
+        n_clusters=n_clusters,
         notes=(*notes, *single_unit_groups(panel)),
         details=_details(
             panel,
             study,
             found.coefficients,
-            lambda rows: clustered_errors(found.influence, rows, panel, found.n_obs, found.n_parameters),
+            lambda rows: clustered_errors(found.influence, rows, panel, n_clusters, found.n_obs, found.n_parameters),
         ),
     )
 
@@ -164,23 +161,26 @@ def regression(panel: Panel, options: Options) -> Design:
     """
     panel = always_treated_blanked(panel)
     cells, study, _ = _interactions(panel, options)
-    combination = np.zeros(len(study.names))
-    combination[: study.times.size] = study.headline
-    times = np.unique(np.concatenate([study.times, np.array(options.references)]))
-    path = np.zeros((times.size, len(study.names)))
-    of_time = np.searchsorted(times, study.times)
-    totals = np.bincount(of_time, weights=study.shares, minlength=times.size)
-    path[of_time, np.arange(study.times.size)] = study.shares / totals[of_time]
+    _, chosen = _averages(study, options)
     return Design(
-        cells.outcome, laid_out(cells, study.regressors), study.names, combination, False, cells.weights, path
+        cells.outcome, laid_out(cells, study.regressors), study.names, chosen[0], False, cells.weights, chosen[1:]
     )
 
 
+def _averages(study: Interactions, options: Options) -> tuple[Indices, Array]:
+    """(times,) event times with the references, and (1 + times, coefficients) shares of the dummies in headline and path."""
+    times: Indices = np.unique(np.concatenate([study.times, np.array(options.references)]))
+    count = study.times.size
+    chosen = np.zeros((1 + times.size, len(study.names)))
+    chosen[0, :count] = study.headline
+    of_time = np.searchsorted(times, study.times)
+    totals = np.bincount(of_time, weights=study.shares, minlength=times.size)
+    chosen[1 + of_time, np.arange(count)] = study.shares / totals[of_time]
+    return times, chosen
+
+
 def _interactions(panel: Panel, options: Options) -> tuple[Cells, Interactions, tuple[Note, ...]]:
-    if not panel.treated.any():
-        raise EstimationError("sun_abraham: no unit is treated")
-    if not panel.target.any():
-        raise EstimationError("sun_abraham: the window holds no treated period")
+    something_treated(panel, "sun_abraham")
     starts, cohort = np.unique(panel.start, return_inverse=True)
     constant, varying = split_covariates(panel, options.covariates)
     scalars = np.column_stack([np.ones(panel.n_units), *constant.values()]) if constant else None

@@ -17,6 +17,7 @@ from evaluation.numerics import (
     contrast,
     contrast_influence,
     dropped_note,
+    something_treated,
     spread,
     target_weights,
     without_always_treated,
@@ -90,10 +91,7 @@ def fit(panel: Panel, options: Options) -> Fit:
     Olden & Møen (2022), Econometrics Journal 25(3), section 3; Ortiz-Villavicencio & Sant'Anna (2025), Better Understanding
     Triple Differences Estimators, sections 2-4.
     """
-    if not panel.treated.any():
-        raise EstimationError("triple_difference: no unit is treated")
-    if not panel.target.any():
-        raise EstimationError("triple_difference: the window holds no treated period")
+    something_treated(panel, "triple_difference")
     other = _second_group(panel, options.second_group)
     changed, left_out = without_always_treated(difference(panel, other, None))
     if changed.starts[0] == 0:
@@ -212,7 +210,7 @@ def _fit_of(panel: Panel, kept: Panel, cohorts: list[Cohort], controls: Array, n
         unit_weights=spread(controls, kept, panel) if common else None,
         fit_rmse=float(np.sqrt(np.mean(effects[times < 0] ** 2))),
         influence=spread(influence, kept, panel),
-        path_influence=np.array([spread(row, kept, panel) for row in path]),
+        path_influence=spread(np.asarray(path), kept, panel),
         n_obs=kept.n_units * n_periods,
         n_parameters=len(cohorts) + n_periods,
         notes=notes,

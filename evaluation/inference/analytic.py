@@ -9,7 +9,7 @@ from scipy.special import ndtr, ndtri
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.inference.cluster import unsuited
+from evaluation.inference.cluster import unsuited as few_treated
 from evaluation.panel import Panel
 
 
@@ -40,6 +40,7 @@ def from_fit(fit: Fit, panel: Panel, level: float, rng: Rng) -> Interval:
         path_lower=fit.effects - quantile * path,
         path_upper=fit.effects + quantile * path,
         path_p_value=2.0 * ndtr(-np.abs(fit.effects / path)),
+        notes=() if fit.forecast or (warning := few_treated(panel)) is None else (warning,),
     )
 
 
@@ -66,7 +67,7 @@ METHOD = Inference(
     infer=infer,
     test=test,
     from_fit=from_fit,
-    unsuited=unsuited,
+    unsuited=lambda panel: None,  # that hangs on the estimator's formula: `from_fit` says it
     source="the estimator's paper; normal quantiles as in Imbens & Rubin (2015), Causal Inference, section 6.6",
     many_treated=True,
 )

@@ -11,9 +11,9 @@ import numpy as np
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
 from evaluation.inference.cluster import unsuited
-from evaluation.inference.jackknife import numbered_clusters
+from evaluation.inference.draws import path_at
 from evaluation.panel import Array, Indices, Panel
-from evaluation.regression import by_cluster
+from evaluation.regression import by_cluster, numbered_clusters
 from evaluation.result import Note
 
 DRAWS = 499
@@ -107,7 +107,7 @@ def _draws(pipeline: Pipeline, panel: Panel, fit: Fit, rng: Rng) -> Draws:
             failed += 1
             continue
         effects.append(one.att)
-        paths.append(_aligned(one, fit))
+        paths.append(path_at(one, fit.event_times))
     if len(effects) < FEWEST * DRAWS:
         raise EstimationError(
             f"block_bootstrap: {failed} of {DRAWS} draws could not be computed; so often something is lost by chance that the "
@@ -126,14 +126,6 @@ def _resampled(panel: Panel, blocks: list[Indices]) -> Panel:
     cluster = np.repeat(np.arange(len(blocks)), [block.size for block in blocks])
     units = tuple(f"{name} #{number}" for name, number in zip(drawn.units, cluster.tolist(), strict=True))
     return dataclasses.replace(drawn, units=units, cluster=cluster)
-
-
-def _aligned(one: Fit, fit: Fit) -> Array:
-    """(times,) the path of a draw at the event times of the fit; NaN where it has none."""
-    if np.array_equal(one.event_times, fit.event_times):
-        return one.effects
-    place = {int(time): index for index, time in enumerate(one.event_times)}
-    return np.array([one.effects[place[time]] if time in place else np.nan for time in fit.event_times.tolist()])
 
 
 def _from_influence(fit: Fit, clusters: Indices, treated: Indices, others: Indices, rng: Rng) -> Draws:

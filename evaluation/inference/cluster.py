@@ -38,8 +38,9 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 def from_fit(fit: Fit, panel: Panel, level: float, rng: Rng) -> Interval:
     """The same from the fit alone."""
     error, degrees, factor = _standard_error(fit, panel)
+    count = _count(fit, panel)
     quantile = float(stdtrit(degrees, 0.5 + level / 2.0))
-    details: dict[str, Value] = {"clusters": count_clusters(_clusters(panel)), "small_sample_factor": factor}
+    details: dict[str, Value] = {"clusters": count, "small_sample_factor": factor}
     path: list[Array | None] = [None, None, None, None]
     covariance = path_covariance(fit, panel)
     if covariance is not None:
@@ -52,7 +53,7 @@ def from_fit(fit: Fit, panel: Panel, level: float, rng: Rng) -> Interval:
         std_error=error,
         lower=fit.att - quantile * error,
         upper=fit.att + quantile * error,
-        p_value=_p_value(fit.att, error, degrees),
+        p_value=p_value(fit.att, error, degrees),
         path_std_error=path[0],
         path_lower=path[1],
         path_upper=path[2],
@@ -73,7 +74,7 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
     fit = pipeline(panel)
     error, degrees, _ = _standard_error(fit, panel)
-    return _p_value(fit.att, error, degrees)
+    return p_value(fit.att, error, degrees)
 
 
 def _standard_error(fit: Fit, panel: Panel) -> tuple[float, float, float]:
@@ -83,8 +84,7 @@ def _standard_error(fit: Fit, panel: Panel) -> tuple[float, float, float]:
             "cluster: the estimator has no influence by unit, from which a cluster-robust standard error is summed"
         )
     sums = by_cluster(fit.influence, _clusters(panel))
-    seen = np.isfinite(panel.outcome).any(axis=1) if not panel.balanced else slice(None)
-    count = count_clusters(_clusters(panel)[seen])
+    count = _count(fit, panel)
     if count < 2:
         raise EstimationError("cluster: only one cluster")
     if not fit.small_sample:
@@ -100,7 +100,16 @@ def _clusters(panel: Panel) -> Indices:
     return panel.cluster
 
 
-def _p_value(effect: float, error: float, degrees: float) -> float:
+def _count(fit: Fit, panel: Panel) -> int:
+    """The clusters with a cell in the regression."""
+    if fit.n_clusters:
+        return fit.n_clusters
+    seen = np.isfinite(panel.outcome).any(axis=1) if not panel.balanced else slice(None)
+    return count_clusters(_clusters(panel)[seen])
+
+
+def p_value(effect: float, error: float, degrees: float) -> float:
+    """Two-sided, of effect / error against t (infinite degrees: normal); NaN where nothing varies."""
     return float(2.0 * stdtr(degrees, -abs(effect) / error)) if error > 0 else math.nan
 
 

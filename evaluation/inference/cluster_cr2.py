@@ -30,9 +30,11 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     leverage = _leverage(headline)
     # an effect of the path with a regressor of its own (see `Scores`) would need a decomposition of its own
     same = tuple(scores if scores is not None and scores.within is headline.within else None for scores in path)
-    found = from_variances(fit, headline, same, level, lambda scores: bias_reduced(scores, leverage))
-    degrees = bias_reduced(headline, leverage)[1]
-    return dataclasses.replace(found, details={"clusters": headline.n_clusters, "degrees_of_freedom": degrees})
+    own = bias_reduced(headline, leverage)
+    found = from_variances(
+        fit, headline, same, level, lambda scores: own if scores is headline else bias_reduced(scores, leverage)
+    )
+    return dataclasses.replace(found, details={"clusters": headline.n_clusters, "degrees_of_freedom": own[1]})
 
 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:

@@ -45,14 +45,16 @@ class Placebos:
 
     def paths(self, event_times: Indices) -> Array:
         """(assignments, times) effects at the given event times; NaN where a refit has none there."""
-        paths = np.full((len(self.fits), event_times.size), np.nan)
-        for row, fit in zip(paths, self.fits, strict=True):
-            if np.array_equal(fit.event_times, event_times):
-                row[:] = fit.effects
-            else:
-                place = {int(time): index for index, time in enumerate(fit.event_times)}
-                row[:] = [fit.effects[place[time]] if time in place else np.nan for time in event_times.tolist()]
-        return paths
+        paths = [path_at(fit, event_times) for fit in self.fits]
+        return np.array(paths).reshape(len(self.fits), event_times.size)
+
+
+def path_at(fit: Fit, event_times: Indices) -> Array:
+    """(times,) the effects of a fit at the given event times; NaN where it has none."""
+    if np.array_equal(fit.event_times, event_times):
+        return fit.effects
+    place = {int(time): index for index, time in enumerate(fit.event_times)}
+    return np.array([fit.effects[place[time]] if time in place else np.nan for time in event_times.tolist()])
 
 
 def placebo_fits(pipeline: Pipeline, panel: Panel, rng: Rng, most: int = MOST_ASSIGNMENTS) -> Placebos:
@@ -111,7 +113,10 @@ def _assignments(
         starts.append(int(panel.start[rows[0]]))
     if len(blocks) < len(starts) + 1:
         what = "control clusters" if clusters_of_units(panel) else "controls"
-        raise EstimationError(f"placebo: {len(blocks)} {what} are too few to stand in for {len(starts)} treated")
+        others = "; `jackknife` or `block_bootstrap` need nobody to stand in" if len(starts) > 1 and blocks else ""
+        raise EstimationError(
+            f"placebo: {len(blocks)} {what} are too few to stand in for {len(starts)} treated{others}"
+        )
     chosen, exhaustive = _choices(len(blocks), starts, rng, most)
     assignments = [tuple(row for block in choice for row in blocks[block]) for choice in chosen]
     first = [

@@ -32,12 +32,12 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     Driscoll & Kraay (1998), Review of Economics and Statistics 80(4).
     """
     fit, headline, path = scores_of(pipeline, panel, "driscoll_kraay")
-    if not math.isfinite(_variance(headline)[0]):
+    found = from_variances(fit, headline, path, level, _variance)
+    if not math.isfinite(found.std_error):
         raise EstimationError(
             "driscoll_kraay: the regression has an effect for every period after the start and so fits the sum of each period "
             "exactly; nothing is left to see shocks by. `did`, or `cluster` and `newey_west`, may serve"
         )
-    found = from_variances(fit, headline, path, level, _variance)
     return dataclasses.replace(
         found, details={"lag": default_lag(headline), "degrees_of_freedom": observed_periods(headline) - 1}
     )

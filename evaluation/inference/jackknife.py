@@ -10,11 +10,13 @@ from scipy.special import stdtr, stdtrit
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.inference.cluster import unsuited
+from evaluation.inference.cluster import p_value, unsuited
+from evaluation.inference.draws import path_at
 from evaluation.inference.sandwich import leverage_of, without_each_cluster
 from evaluation.inference.scores import scores_of
 from evaluation.numerics import contrast, target_weights
 from evaluation.panel import Array, Indices, Mask, Panel
+from evaluation.regression import numbered_clusters
 from evaluation.result import Note
 
 MOST_REFITS = 500
@@ -69,7 +71,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
         std_error=error,
         lower=fit.att - quantile * error,
         upper=fit.att + quantile * error,
-        p_value=_p_value(fit.att, error, groups),
+        p_value=p_value(fit.att, error, groups - 1),
         path_std_error=errors,
         path_lower=fit.effects - quantile * errors,
         path_upper=fit.effects + quantile * errors,
@@ -87,11 +89,7 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
         return math.nan
     groups = found.effects.size
     error = math.sqrt((groups - 1) / groups * float(((found.effects - fit.att) ** 2).sum()))
-    return _p_value(fit.att, error, groups)
-
-
-def _p_value(effect: float, error: float, groups: int) -> float:
-    return float(2.0 * stdtr(groups - 1, -abs(effect) / error)) if error > 0.0 else math.nan
+    return p_value(fit.att, error, groups - 1)
 
 
 def _left_out(pipeline: Pipeline, panel: Panel, fit: Fit, rng: Rng) -> LeftOut | Note:
@@ -129,8 +127,7 @@ def _left_out(pipeline: Pipeline, panel: Panel, fit: Fit, rng: Rng) -> LeftOut |
         if not math.isfinite(one.att):
             return _lost(panel, ~keep)
         effects[group] = one.att
-        place = {int(time): index for index, time in enumerate(one.event_times)}
-        paths[group] = [one.effects[place[time]] if time in place else np.nan for time in fit.event_times.tolist()]
+        paths[group] = path_at(one, fit.event_times)
     return LeftOut(effects, paths, notes)
 
 
@@ -176,18 +173,6 @@ def _in_closed_form(pipeline: Pipeline, panel: Panel) -> LeftOut:
         if scores is not None and scores.within is headline.within:
             paths[:, place] = fit.effects[place] - without_each_cluster(scores, leverage)
     return LeftOut(effects, paths)
-
-
-def numbered_clusters(panel: Panel) -> Indices:
-    """(units,) clusters numbered in the order of their first unit's name, so that the order of the rows does not matter."""
-    assert panel.cluster is not None  # set by Panel itself
-    rows = np.argsort(np.array(panel.units), kind="stable")
-    _, first, back = np.unique(panel.cluster[rows], return_index=True, return_inverse=True)
-    number = np.empty(first.size, dtype=np.int64)
-    number[np.argsort(first)] = np.arange(first.size)
-    clusters = np.empty(panel.n_units, dtype=np.int64)
-    clusters[rows] = number[back.ravel()]
-    return clusters
 
 
 def _random_groups(clusters: Indices, treated: Indices, rng: Rng) -> Indices:

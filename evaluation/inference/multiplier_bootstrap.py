@@ -11,6 +11,7 @@ from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
 from evaluation.inference.cluster import unsuited
 from evaluation.panel import Array, Panel
+from evaluation.regression import numbered_clusters
 from evaluation.result import Value, number
 
 DRAWS = 999
@@ -136,21 +137,19 @@ def _cluster_sums(fit: Fit, panel: Panel) -> Array:
         raise EstimationError(
             "multiplier_bootstrap: the estimator has no influence by unit, which the draws are made from"
         )
-    assert panel.cluster is not None  # set by Panel itself
     rows = fit.influence[None]
     if fit.path_influence is not None:
         rows = np.vstack([rows, fit.path_influence])
     order = np.argsort(np.array(panel.units), kind="stable")
     seen = np.asarray(np.isfinite(panel.outcome).any(axis=1))
     order = order[seen[order]]
-    codes = panel.cluster[order]
-    _, first, which = np.unique(codes, return_index=True, return_inverse=True)
-    if first.size < 2:
+    place = numbered_clusters(panel, seen)[order]
+    count = int(place.max(initial=-1)) + 1
+    if count < 2:
         raise EstimationError("multiplier_bootstrap: only one cluster")
-    if first.size == order.size:
+    if count == order.size:
         return np.asarray(rows[:, order])
-    place = np.argsort(np.argsort(first))[which.ravel()]
-    return np.array([np.bincount(place, weights=row[order], minlength=first.size) for row in rows])
+    return np.array([np.bincount(place, weights=row[order], minlength=count) for row in rows])
 
 
 def _positive(error: float) -> float:

@@ -13,7 +13,7 @@ from evaluation.contracts import Fit, Interval, Pipeline
 from evaluation.errors import EstimationError
 from evaluation.numerics import Target, target_weights
 from evaluation.panel import Array, Indices, Mask, Panel
-from evaluation.regression import UnitEffects, by_cluster, two_way_regression
+from evaluation.regression import UnitEffects, by_cluster, numbered_clusters, two_way_regression
 
 SAME = 1e-8
 """Relative to the outcomes' size: a combination of coefficients this near to the headline effect is the headline effect."""
@@ -175,7 +175,7 @@ def scores_of(pipeline: Pipeline, panel: Panel, who: str) -> tuple[Fit, Scores, 
         inverse=found.inverse,
         effects=found.effects,
         trends=design.trends,
-        clusters=_numbered(adjusted, used),
+        clusters=numbered_clusters(adjusted, used),
     )
     if base.n_clusters < 2:
         raise EstimationError(f"{who}: only one cluster")
@@ -279,17 +279,3 @@ def from_variances(
 def t_p_value(effect: float, variance: float, degrees: float) -> float:
     """Two-sided, of effect / √variance against t; NaN where there is no variance."""
     return float(2.0 * stdtr(degrees, -abs(effect) / math.sqrt(variance))) if variance > 0.0 else math.nan
-
-
-def _numbered(panel: Panel, used: Mask) -> Indices:
-    """Clusters by the first name among their units, so that what is drawn for them does not hang on the order of the rows."""
-    assert panel.cluster is not None  # set by Panel itself
-    rows = np.flatnonzero(used)
-    rows = rows[np.argsort(np.array(panel.units)[rows], kind="stable")]
-    codes = panel.cluster[rows]
-    _, first, back = np.unique(codes, return_index=True, return_inverse=True)
-    number = np.empty(first.size, dtype=np.int64)
-    number[np.argsort(first)] = np.arange(first.size)
-    clusters = np.zeros(panel.n_units, dtype=np.int64)
-    clusters[rows] = number[back.ravel()]
-    return clusters
