@@ -125,12 +125,13 @@ def _unknown_in(
         return
     fields = dict(describe(path))
     method = None
-    of_nothing = False
+    of_nothing: Mapping[str, Any] = {}
     if issubclass(model, OpenTable):
         method = table.get(_NAMED_BY[model], "none" if model is CycleTable else None)
-        entry = catalogue.entries(_KIND[model]).get(method) if isinstance(method, str) else None
-        # a method that does not exist has no options to hold the keys against
-        of_nothing = entry is None and method is not None
+        entries = catalogue.entries(_KIND[model])
+        entry = entries.get(method) if isinstance(method, str) else None
+        # a method that does not exist has no options to hold the keys against: all of them may be meant
+        of_nothing = entries if entry is None and method is not None else {}
         fields = {name: text for name, (_, text, _) in option_fields(entry).items()} | fields
     for key, value in table.items():
         here = (*path, key)
@@ -138,8 +139,10 @@ def _unknown_in(
             for index, item in enumerate(value) if isinstance(value, list) else [(None, value)]:
                 if isinstance(item, Mapping):
                     _unknown_in(item, here if index is None else (*here, index), catalogue, findings, meant)
-        elif not of_nothing:
+        else:
             near = near_miss(key, fields, table) or _other_word(key, fields, table)
+            if of_nothing and (near is None or any(key in option_fields(each) for each in of_nothing.values())):
+                continue
             if near is not None:
                 meant.add((*path, near))
             owner = _other_adjustment(key, catalogue) if model is CycleTable and near is None else None

@@ -101,6 +101,12 @@ def test_what_is_refused(cycle: str, wrong: str) -> None:
     assert read(cycle)[1] == [wrong]
 
 
+def test_a_misspelt_key_is_told_beside_a_misspelt_adjustment() -> None:
+    key, adjustment = read('adjust = "on"\nseris = "a.csv"\nshrink = false')[1]
+    assert key.startswith("unknown key 'seris'; did you mean 'series'")
+    assert adjustment.startswith("no adjustment 'on'; did you mean 'one'?")
+
+
 @pytest.mark.parametrize("top", ['declared = "2026-11-20"', "declared = 2026-11-20"])
 def test_the_declaration_is_a_date_or_its_text(top: str) -> None:
     spec, wrong = read("", top)
