@@ -11,6 +11,8 @@ from benchmarks.real_size import RESULTS, TESTS, WAYS, read
 
 Rows = dict[tuple[str, ...], dict[str, str]]
 SETS = {"employment": "98 municipalities", "cps_hours": "50 states"}
+ENOUGH = 50
+"""Fewer laws than this say too little about a rate of 5 %."""
 THIRDS = {"by noise": ("calm", "middling", "noisy"), "by size": ("small", "median", "large")}
 BESIDE = ("placebo_earlier",)
 
@@ -66,7 +68,7 @@ def _known(rows: Sequence[dict[str, str]]) -> Rows:
 
 def _share(row: dict[str, str] | None, error: bool = False) -> str:
     """In per cent, with its standard error; a test that never gave a number says so."""
-    if row is None:
+    if row is None or 0 < int(row["laws"]) - int(row["no_number"]) < ENOUGH:
         return ""
     if not row["rejected_5"]:
         return "no number"

@@ -49,7 +49,7 @@ TESTS = (
     ("jackknife_plus", "synthetic_control"),
     ("sc_ttest", "synthetic_control"),
     ("placebo_normal", "synthetic_did"),
-    ("prediction_interval", "synthetic_control"),
+    ("prediction_interval", "did"),
     ("conformal", "synthetic_control"),
     ("conley_taber", "did"),
     ("placebo", "did"),
