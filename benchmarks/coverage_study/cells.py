@@ -15,13 +15,13 @@ ONE_PANEL = (
     "cluster", "cluster_cr2", "jackknife", "conley_taber", "newey_west", "driscoll_kraay", "multiplier_bootstrap",
     "block_bootstrap", "wild_bootstrap",
 )  # fmt: skip
-ONE_PATH = ("sc_ttest", "jackknife_plus", "prediction_interval", "conformal")
+ONE_PATH = ("sc_ttest", "jackknife_plus", "conformal")
 FURTHER_ESTIMATORS = (
     "common_correlated_effects", "augmented_synthetic_control", "interactive_fixed_effects", "matrix_completion",
     "structural_time_series",
 )  # fmt: skip
-SLOW_INFERENCES = {"wild_bootstrap": 300, "conformal": 100, "prediction_interval": 200}
-"""Fewer replications, where one takes seconds."""
+SLOW = ("wild_bootstrap", "conformal", "prediction_interval")
+"""Inferences of which one replication takes long: fewer of them, in two worlds."""
 
 
 def places(world: str) -> tuple[str, ...]:
@@ -35,20 +35,24 @@ def groups() -> list[Group]:
         *_one_treated(14, 500, 500, SIMPLE[:2]),
         *_naive(14, ("cluster", "conley_taber"), 500),
         *(group for group in _one_treated(14, 500, 500, SIMPLE[2:4]) if group.world in FIRST_WORLDS),
+        *_adjusted(14, 500, ADJUSTMENTS),
         *_one_treated(14, 500, 500, SIMPLE[2:4]),
         *_naive(14),
-        *_adjusted(14, 500),
-        *_several(14, 500),
         *_one_treated(60, 500, 500, SIMPLE[:4]),
+        *_several(14, 500),
         *_one_treated(14, 4000, 1000),
+        *_adjusted(14, 500, SLOW_ADJUSTMENTS),
         *_naive(60),
+        *_adjusted(60, 500, ADJUSTMENTS),
         *_further(),
-        *_adjusted(60, 500),
         *_several(60, 500),
         *_adjusted_weights(),
-        *_adjusted(14, 1000),
+        *_naive(14, ("prediction_interval",), 500),
+        *_adjusted(14, 1000, ADJUSTMENTS),
         *_several(14, 1000),
         *_one_treated(60, 4000, 1000),
+        *_adjusted(60, 500, SLOW_ADJUSTMENTS),
+        *_naive(60, ("prediction_interval",), 500),
     ]
     return list(dict.fromkeys(ordered))
 
@@ -74,37 +78,30 @@ def _one_treated(periods: int, simple: int, weighted: int, estimators: tuple[str
 
 def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH), most: int = 1000) -> list[Group]:
     made = [
-        Group(world, periods, 1, size, "did", "none", inference, SLOW_INFERENCES.get(inference, most))
+        Group(world, periods, 1, size, "did", "none", inference, 500 if inference in SLOW else most)
         for inference in ONE_PANEL
         for world in WORLDS
         for size in places(world)
         if inference in only and (inference != "wild_bootstrap" or world in ("ar1", "cycle"))
     ]
     made += [
-        Group(world, periods, 1, "any", estimator, "none", inference, SLOW_INFERENCES.get(inference, most))
-        for inference in ONE_PATH
+        Group(world, periods, 1, "any", estimator, "none", inference, 500 if inference in SLOW else most)
+        for inference in (*ONE_PATH, "prediction_interval")
         for estimator in ("synthetic_control", "synthetic_control demeaned")
         for world in ("iid", "ar1", "factors", "cycle")
-        if inference in only and (inference not in SLOW_INFERENCES or world in ("ar1", "cycle"))
+        if inference in only and (inference not in SLOW or world in ("ar1", "cycle"))
     ]
     return made
 
 
-def _adjusted(periods: int, replications: int) -> list[Group]:
-    made = [
+def _adjusted(periods: int, replications: int, adjustments: tuple[str, ...]) -> list[Group]:
+    return [
         Group(world, periods, 1, size, "did", adjust, "placebos", replications)
-        for adjust in ADJUSTMENTS
-        for world in WORLDS
+        for adjust in adjustments
+        for world in (WORLDS if adjustments == ADJUSTMENTS else MAIN_WORLDS)
         for size in places(world)
-        if not WORLDS[world].highest and world != "levels"
+        if world not in ("levels", "highest_level")
     ]
-    made += [
-        Group(world, periods, 1, "any", "did", adjust, "placebos", replications)
-        for adjust in SLOW_ADJUSTMENTS
-        for world in MAIN_WORLDS
-        if periods == 14 or adjust != "factors"
-    ]
-    return made
 
 
 def _several(periods: int, replications: int) -> list[Group]:

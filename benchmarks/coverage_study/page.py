@@ -148,7 +148,8 @@ def unsupported(rows: Rows) -> str:
             )
         elif not own.supported:
             assert own.size_05 is not None
-            default.append(f"- {name}: {100 * own.size_05:.1f} %")
+            kind = "too careful" if own.size_05 < LEAST else "too bold"
+            default.append(f"- {name}: {100 * own.size_05:.1f} %, {kind}")
     return "\n".join(
         [
             "No inference of the table keeps its size in:",

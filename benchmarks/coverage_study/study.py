@@ -262,24 +262,41 @@ def _over_periods(tallies: dict[tuple[str, str], Tally], paths: Paths, shape: Sh
 # ---------------------------------------------------------------------- inferences that look at one panel
 
 
+TESTED_ONLY = ("conformal", "wild_bootstrap")
+"""Inferences that search for their interval, which takes many times as long as the test: they are asked for p-values, of panels with
+the effects planted too."""
+
+
 def _single_rows(group: Group) -> list[Row]:
     pipeline = pipeline_of(group.estimator, group.adjust)
     inference = INFERENCES[group.inference]
+    scale = spread(group.world, group.periods)
     tally, refused = Tally(), Refusals()
     for number, (drawn, place) in enumerate(draws(group)):
+        seen, name = panel_of(group, drawn, place), f"{group.inference}/{number}"
+        lower = upper = math.nan
+        text = "not a number"
+        found: tuple[bool, ...] = ()
         try:
-            found = inference.infer(
-                pipeline, panel_of(group, drawn, place), LEVEL, stream(SEED, f"{group.inference}/{number}")
-            )
-            text = found.notes[0].text if found.notes else "not a number"
-            why = "" if math.isfinite(found.p_value) else f"no number: {text}"
+            if group.inference in TESTED_ONLY:
+                p_value = inference.test(pipeline, seen, stream(SEED, name))
+                planted = (seen.with_outcome(seen.outcome + size * scale * seen.after) for size in EFFECTS)
+                found = tuple(inference.test(pipeline, each, stream(SEED, name)) <= 0.05 for each in planted)
+            else:
+                interval = inference.infer(pipeline, seen, LEVEL, stream(SEED, name))
+                lower, upper, p_value = interval.lower, interval.upper, interval.p_value
+                text = interval.notes[0].text if interval.notes else text
+            why = "" if math.isfinite(p_value) else f"no number: {text}"
         except EstimationError as error:
             why = f"refused: {error}"
-        if not why:
-            tally.add(found.lower, found.upper, found.p_value)
-        elif refused.add(why, not tally.p_values):
-            break
-    return [_row(group, group.inference, "effect", tally, spread(group.world, group.periods), 0, refused)]
+        if why:
+            if refused.add(why, not tally.p_values):
+                break
+            continue
+        tally.add(lower, upper, p_value)
+        if found:
+            tally.found.append(found)
+    return [_row(group, group.inference, "effect", tally, scale, 0, refused)]
 
 
 def _warning(group: Group, name: str) -> str:
