@@ -32,13 +32,13 @@ def test_an_effect_far_beyond_what_was_seen_before_passes():
     assert lowers[2] > 0.0  # M̄ = 1, which the breakdown value lies beyond
 
 
-def test_an_effect_that_little_would_explain_warns_or_fails():
-    """Smaller and smaller effects: the value falls through both thresholds, and the last interval holds zero anyway."""
+def test_an_effect_that_little_would_explain_warns():
+    """Smaller and smaller effects: the value falls through the threshold, and the last interval holds zero anyway."""
     found = [honest_did.check(studied(make_panel(walks(1, effect=size), {0: 7}))) for size in (9.0, 6.0, 3.0, 0.0)]
     values = [each.value for each in found]
     assert values == sorted(values, reverse=True)
     assert values[0] > 1.0 > values[1] > 0.5 > values[2] > values[3] == 0.0
-    assert [each.status for each in found] == ["passed", "warns", "failed", "warns"]
+    assert [each.status for each in found] == ["passed", "warns", "warns", "warns"]
     assert [each.facts["significant"] for each in found] == [True, True, True, False]
 
 
