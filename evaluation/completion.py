@@ -45,7 +45,6 @@ class Completion:
         (values,) the share kept of each singular value.
     objective : float
         Half the sum of squared residuals of the observed cells (+ the penalty).
-    rounds : int
     moved : float
         The largest last change of a missing cell, relative to the spread: below `SETTLED` where it has converged.
     covariates : Array
@@ -56,7 +55,6 @@ class Completion:
     decomposition: Decomposition
     keep: Array
     objective: float
-    rounds: int
     moved: float
     covariates: Array
 
@@ -146,9 +144,7 @@ def completed(
         state = problem.rows_given(beginning.periods, beginning.factors, beginning.keep, beginning.coefficients)
     found = _settle(problem, state, shrink, settled)
     coefficients = found.state[: len(covariates)] / problem.scale
-    return Completion(
-        coefficients, found.decomposition, found.keep, found.objective, found.rounds, found.moved, covariates
-    )
+    return Completion(coefficients, found.decomposition, found.keep, found.objective, found.moved, covariates)
 
 
 def completions(outcome: Array, observed: Mask, covariates: Array, shrinks: Iterable[Shrink]) -> Iterator[Completion]:
@@ -160,7 +156,7 @@ def completions(outcome: Array, observed: Mask, covariates: Array, shrinks: Iter
         found = decomposed(outcome)
         for shrink in shrinks:
             keep = shrink(found.values)
-            yield Completion(np.empty(0), found, keep, _objective(found, keep), 0, 0.0, covariates)
+            yield Completion(np.empty(0), found, keep, _objective(found, keep), 0.0, covariates)
         return
     beginning: Beginning | None = None
     for shrink in shrinks:

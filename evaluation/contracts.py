@@ -262,12 +262,6 @@ class Pipeline:
             return None
         return self.method.gaps(self.adjust(panel).panel, self.options)
 
-    def regression(self, panel: Panel) -> Design | None:
-        """The regression behind the fit of the adjusted panel, or None where the estimator is none."""
-        if self.method.regression is None:
-            return None
-        return self.method.regression(self.adjust(panel).panel, self.options)
-
 
 def _with_the_cycle(fit: Fit, panel: Panel, adjusted: Adjusted) -> Fit:
     """The fit of an adjusted panel, told in the units and at the levels of the panel it was made from."""

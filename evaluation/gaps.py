@@ -44,11 +44,6 @@ class Cells:
     covariates: Array
     notes: tuple[Note, ...]
 
-    @property
-    def complete(self) -> bool:
-        """Every control is observed in every period."""
-        return bool(self.observed[~self.panel.treated].all())
-
 
 def cells_of(
     panel: Panel,

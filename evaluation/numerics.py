@@ -386,6 +386,15 @@ def single_unit_groups(panel: Panel) -> tuple[Note, ...]:
     return (Note("single_unit_groups", text, {"count": len(single), "starts": listed(single)}),)
 
 
+def without_comparison(panel: Panel, lost: Mask) -> tuple[Note, ...]:
+    """The note that names the (periods,) of the window in which nobody comparable is untreated."""
+    if not lost.any():
+        return ()
+    periods = listed([panel.periods[column].label for column in np.flatnonzero(lost)])
+    text = f"Nobody comparable is untreated in {periods}, so these periods are left out of the effect."
+    return (Note("periods_without_comparison", text, {"periods": periods}),)
+
+
 def dropped_note(dropped: tuple[str, ...]) -> tuple[Note, ...]:
     """The note that names the controls left out for missing cells."""
     if not dropped:

@@ -10,20 +10,29 @@ from evaluation.errors import EstimationError, did_you_mean, listed
 from evaluation.panel import Array, Indices, Mask, Panel
 
 
-def residual_maker(n_periods: int, observed: Mask, trends: bool) -> Array:
-    """The (periods, periods) projection that removes a unit's own mean (and linear trend) over its observed periods."""
+def residual_maker(n_periods: int, observed: Mask) -> Array:
+    """The (periods, periods) projection that removes a unit's own mean over its observed periods."""
     maker = np.zeros((n_periods, n_periods))
     rows = np.flatnonzero(observed)
-    basis = np.ones((rows.size, 1))
-    if trends:
-        basis = np.column_stack([basis, np.arange(n_periods)[rows] - rows.mean()]) if rows.size > 1 else basis
-    q, _ = np.linalg.qr(basis)
+    q, _ = np.linalg.qr(np.ones((rows.size, 1)))
     maker[np.ix_(rows, rows)] = np.eye(rows.size) - q @ q.T
     return maker
 
 
-def two_way_residuals(stack: Array, observed: Mask, *, trends: bool = False, weights: Array | None = None) -> Array:
-    """Remove unit effects (and unit trends) and period effects from every (units, periods) layer of `stack`, exactly.
+def two_way_residuals(stack: Array, observed: Mask) -> Array:
+    """Remove unit and period effects from every (layers, units, periods) layer of `stack`, exactly, as `UnitEffects` does.
+
+    Values in unobserved cells are ignored and come back as 0.
+    """
+    effects = UnitEffects(observed)
+    within = np.empty(stack.shape)
+    for layer, into in zip(stack, within, strict=True):
+        effects.residuals(layer, into)
+    return within
+
+
+class UnitEffects:
+    """The unit effects (and trends) of a panel, and the period effects beside them, ready to be taken out of any layer.
 
     With W_i the weights of unit i's cells and R_i the projection that removes its own (weighted) mean and trend, the period
     effects c solve the (periods × periods) system Σ_i W_i R_i c = Σ_i W_i R_i y_i and the residual is R_i (y_i − c). Σ W_i R_i
@@ -31,8 +40,6 @@ def two_way_residuals(stack: Array, observed: Mask, *, trends: bool = False, wei
 
     Parameters
     ----------
-    stack : Array
-        (layers, units, periods); values in unobserved cells are ignored and come back as 0.
     observed : Mask
         (units, periods).
     trends : bool
@@ -43,21 +50,6 @@ def two_way_residuals(stack: Array, observed: Mask, *, trends: bool = False, wei
     References
     ----------
     Wooldridge (2021), Two-Way Fixed Effects, the Two-Way Mundlak Regression, section 2 (unit effects swept out first).
-    """
-    effects = UnitEffects(observed, trends=trends, weights=weights)
-    within = np.empty(stack.shape)
-    for layer, into in zip(stack, within, strict=True):
-        effects.residuals(layer, into)
-    return within
-
-
-class UnitEffects:
-    """The unit effects (and trends) of a panel, and the period effects beside them, ready to be taken out of any layer.
-
-    Parameters
-    ----------
-    observed, trends, weights
-        As in `two_way_residuals`.
 
     Attributes
     ----------

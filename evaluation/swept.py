@@ -41,15 +41,17 @@ class Sweep:
             gaps -= line * (np.einsum("it,it,it->i", effects.cells, line, gaps) * effects.slope)[:, None]
         return np.asarray(gaps)
 
-    def lines(self) -> Array:
-        """(units, periods) the distance of each period from the mean of the unit's untreated periods."""
-        times = np.arange(self.effects.cells.shape[1], dtype=np.float64)
-        return np.asarray(times - ((self.effects.cells @ times) * self.effects.total)[:, None])
+    def lines(self, rows: Indices | None = None) -> Array:
+        """(units, periods) the distance of each period from the mean of the unit's untreated periods; of some units only."""
+        some = slice(None) if rows is None else rows
+        cells, total = self.effects.cells[some], self.effects.total[some]
+        times = np.arange(cells.shape[1], dtype=np.float64)
+        return np.asarray(times - ((cells @ times) * total)[:, None])
 
     def taken(self, rows: Indices, weights: Array) -> Array:
         """(periods, terms · periods) what Σ w·gap over `rows`, with (rows, periods) weights, takes from c, period by period."""
         cells, total = self.effects.cells[rows], self.effects.total[rows, None]
-        line = None if self.effects.slope is None else self.lines()[rows]
+        line = None if self.effects.slope is None else self.lines(rows)
         found = []
         for values in self.basis[:, rows]:
             weighted = weights * values[:, None]

@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation.contracts import Fit
 from evaluation.errors import EstimationError, listed
-from evaluation.numerics import single_unit_groups, something_treated, target_weights
+from evaluation.numerics import single_unit_groups, something_treated, target_weights, without_comparison
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import by_cluster, cell_weights, inverse_gram, split_covariates
 from evaluation.result import Note, Value, number
@@ -147,7 +147,10 @@ def impute(panel: Panel, model: Model, method: str) -> Imputed:
         slope_inverse=inverse,
         coefficients={name: float(value) for name, value in zip(moving, slopes, strict=True)},
         anticipation=model.anticipation,
-        notes=(*_dropped(panel, panel.treated & ~enough, model), *_not_imputed(panel, lost)),
+        notes=(
+            *_dropped(panel, panel.treated & ~enough, model),
+            *without_comparison(panel, lost & panel.target.any(axis=0)),
+        ),
     )
 
 
@@ -196,16 +199,6 @@ def _dropped(panel: Panel, never: Mask, model: Model) -> tuple[Note, ...]:
             text = f"{len(names)} treated units are not observed before their start and were left out: {listed(names)}."
             notes.append(Note("treated_not_observed_before", text, facts))
     return tuple(notes)
-
-
-def _not_imputed(panel: Panel, lost: Mask) -> tuple[Note, ...]:
-    """The note that names the periods of the window in which nobody comparable is untreated."""
-    lost = lost & panel.target.any(axis=0)
-    if not lost.any():
-        return ()
-    periods = listed([panel.periods[column].label for column in np.flatnonzero(lost)])
-    text = f"Nobody comparable is untreated in {periods}, so these periods are left out of the effect."
-    return (Note("periods_without_comparison", text, {"periods": periods}),)
 
 
 # ---------------------------------------------------------------------- averages of the gaps

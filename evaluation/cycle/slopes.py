@@ -55,7 +55,7 @@ def without_effects(stack: Array, seen: Mask, weight: Array) -> Array:
     n_periods = seen.shape[1]
     filled = np.where(seen, stack, 0.0)
     patterns, which = np.unique(seen, axis=0, return_inverse=True)
-    makers = np.array([residual_maker(n_periods, pattern, trends=False) for pattern in patterns])[which.ravel()]
+    makers = np.array([residual_maker(n_periods, pattern) for pattern in patterns])[which.ravel()]
     within = np.einsum("kut,uts->kus", filled, makers)
     system = np.einsum("u,uts->ts", weight, makers)
     periods = np.linalg.lstsq(system, np.einsum("u,kut->tk", weight, within), rcond=1e-12)[0]

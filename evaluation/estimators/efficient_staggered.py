@@ -10,7 +10,14 @@ from pydantic import Field
 
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError, listed
-from evaluation.numerics import complete_units, dropped_note, something_treated, spread, without_always_treated
+from evaluation.numerics import (
+    complete_units,
+    dropped_note,
+    something_treated,
+    spread,
+    without_always_treated,
+    without_comparison,
+)
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import by_cluster
 from evaluation.result import Note, Value, number
@@ -105,10 +112,7 @@ def fit(panel: Panel, options: Options) -> Fit:
     asked = _target(kept, groups)
     target: Mask = np.asarray(asked & identified)
     _check(target)
-    if (lost := (asked & ~identified).any(axis=0)).any():
-        periods = listed([panel.periods[column].label for column in np.flatnonzero(lost)])
-        text = f"Nobody comparable is untreated in {periods}, so these periods are left out of the effect."
-        notes.append(Note("periods_without_comparison", text, {"periods": periods}))
+    notes += without_comparison(panel, np.asarray((asked & ~identified).any(axis=0)))
     if panel.size is not None:
         notes.append(Note("persons_not_weighted", "Every unit counts alike in the effect, whatever its size.", {}))
     found, times = _path(groups, shares, target, identified, options)

@@ -21,6 +21,7 @@ from evaluation.numerics import (
     spread,
     target_weights,
     without_always_treated,
+    without_comparison,
 )
 from evaluation.panel import Array, Panel
 from evaluation.regression import by_cluster
@@ -105,10 +106,7 @@ def fit(panel: Panel, options: Options) -> Fit:
         raise EstimationError(
             "triple_difference: nobody is left to compare with in the window; it needs never-treated units"
         )
-    if (lost := (kept.target & ~reached).any(axis=0)).any():
-        periods = listed([kept.periods[column].label for column in np.flatnonzero(lost)])
-        text = f"Nobody comparable is untreated in {periods}, so these periods are left out of the effect."
-        notes.append(Note("periods_without_comparison", text, {"periods": periods}))
+    notes += without_comparison(kept, np.asarray((kept.target & ~reached).any(axis=0)))
     target = target_weights(kept, reached)
     starts = [start for start in kept.starts if start < until]
     cohorts = [_cohort(kept, target, start, controls, until, options.base_period) for start in starts]

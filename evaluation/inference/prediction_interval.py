@@ -32,7 +32,6 @@ class _Parts:
     most: Array
     scale: float
     autocorrelation: float
-    intercept: bool
     weights: str
 
     def bounds(self, alpha: float) -> tuple[float, float]:
@@ -163,7 +162,7 @@ def _parts(pipeline: Pipeline, panel: Panel, rng: Rng) -> _Parts:
     shares = target.periods[window]
     spread = factor * math.sqrt(square / start * float(shares @ correlation**apart @ shares))
     name = ("simplex" if estimated else "equal") + (", intercept" if intercept else "")
-    return _Parts(fit.att, extremes[:, 0], extremes[:, 1], spread, correlation, intercept, name)
+    return _Parts(fit.att, extremes[:, 0], extremes[:, 1], spread, correlation, name)
 
 
 def _estimated(

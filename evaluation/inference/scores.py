@@ -38,8 +38,6 @@ class Scores:
         (k, units, periods) X̃ and (k, k) (X̃'X̃)⁻¹.
     effects : UnitEffects or None
         The unit and period effects (and trends); None for a plain regression, whose rows are the units and which has one period.
-    trends : bool
-        The effects hold a trend of each unit.
     clusters : Indices
         (units,) clusters numbered 0, 1, ... in an order that does not depend on the order of the units; 0 for units none of
         whose cells is used.
@@ -52,8 +50,12 @@ class Scores:
     within: Array
     inverse: Array
     effects: UnitEffects | None
-    trends: bool
     clusters: Indices
+
+    @property
+    def trends(self) -> bool:
+        """Whether the effects hold a trend of each unit."""
+        return self.effects is not None and self.effects.slope is not None
 
     @property
     def observed(self) -> Mask:
@@ -128,7 +130,6 @@ def plain_scores(outcome: Array, regressors: Array, combination: Array, clusters
         within=np.ascontiguousarray(regressors.T)[:, :, None],
         inverse=inverse,
         effects=None,
-        trends=False,
         clusters=np.unique(clusters, return_inverse=True)[1].ravel(),
     )
 
@@ -174,7 +175,6 @@ def scores_of(pipeline: Pipeline, panel: Panel, who: str) -> tuple[Fit, Scores, 
         within=found.within,
         inverse=found.inverse,
         effects=found.effects,
-        trends=design.trends,
         clusters=numbered_clusters(adjusted, used),
     )
     if base.n_clusters < 2:
