@@ -129,6 +129,12 @@ def look(
     )  # fmt: skip
 
 
+def smallest(planned: Planned, periods: int) -> float:
+    """The smallest effect with this many periods after the start, in the outcome's unit, where sizes are unknown or all alike."""
+    found = _measured(planned, periods, People(None, 0.0, 0.0))
+    return found.spread.at(0.0) * found.times[-1]
+
+
 def least_controls(level: float, treated: int = 1) -> int:
     """The fewest controls with which the placebo test can call anything significant.
 
