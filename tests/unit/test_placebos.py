@@ -40,6 +40,15 @@ def test_a_cluster_that_is_treated_in_part_is_refused():
         evaluation.estimate(panel, "did", inference="placebo")
 
 
+def test_too_few_to_stand_in_for_several_says_what_needs_nobody_to():
+    outcome = np.random.default_rng(1).normal(size=(6, 12)).cumsum(axis=1)
+    start = np.array([8, 8, 8, 8, 12, 12])
+    panel = Panel(outcome, tuple("abcdef"), tuple(Period("year", 2001 + t) for t in range(12)), start)
+    with pytest.raises(EstimationError, match=r"2 controls are too few to stand in for 4 treated; `jackknife` or `block_bootstrap`"):
+        evaluation.estimate(panel, "synthetic_did", inference="placebo")
+    assert evaluation.estimate(panel, "synthetic_did", inference="jackknife").std_error > 0
+
+
 def test_stand_ins_lose_the_cells_the_treated_unit_lacks():
     outcome = outcomes()
     outcome[0, 7:] = np.nan

@@ -8,7 +8,7 @@ import pytest
 import evaluation
 from evaluation.errors import EstimationError, UsageError
 from evaluation.estimators import ESTIMATORS
-from tests.oracle.panels import factor_outcome, make_panel
+from tests.oracle.panels import factor_outcome, factor_panel, make_panel
 
 METHOD = ESTIMATORS["structural_time_series"]
 LONG = factor_outcome(1, 12, 40)
@@ -151,6 +151,14 @@ def test_clusters_above_the_unit_and_quarters_are_no_obstacle():
 
 
 # ------------------------------------------------------------------ perfect fits and refusals
+
+
+def test_its_own_formula_is_not_called_invalid_for_one_treated_unit():
+    """It is the variance of a forecast, the unit's own shocks included; a formula over many units is called so."""
+    one = factor_panel(2, n_units=10, n_periods=30, start=22)
+    assert "cluster_few_treated" not in {note.code for note in evaluation.estimate(one, "structural_time_series", inference="analytic").notes}
+    three = make_panel(factor_outcome(3, 16, 12), {1: 8, 2: 8, 3: 8})
+    assert "cluster_few_treated" in {note.code for note in evaluation.estimate(three, "efficient_staggered", inference="analytic").notes}
 
 
 @pytest.mark.filterwarnings("error")
