@@ -86,7 +86,7 @@ def _changes(world: Any) -> Any:
 def main() -> None:
     rows = [*of_evaluations(), *of_plans()]
     with RESULT.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
     for row in rows:
