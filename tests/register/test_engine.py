@@ -29,11 +29,13 @@ def _no_spark() -> str:
 
 @pytest.fixture(scope="module")
 def spark():
-    """One session for all tests of this file: it takes ten seconds to start."""
+    """One session for all tests of this file: it takes ten seconds to start, most of them Java's compiler for long runs."""
     if why := _no_spark():
         pytest.skip(why)
-    with open_engine("pyspark") as engine:
-        yield engine
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+        with open_engine("pyspark") as engine:
+            yield engine
 
 
 def test_both_engines_give_the_same_tables_to_the_last_digit(tmp_path, spark):
