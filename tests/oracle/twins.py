@@ -271,5 +271,6 @@ def conformal_p_value(residuals: Array, n_post: int) -> float:
     """Chernozhukov, Wüthrich & Zhu (2021): cyclic shifts of the null-imposed residuals, statistic mean |u| of the last ones."""
     n_periods = len(residuals)
     last = np.arange(n_periods - n_post, n_periods)
-    statistics = np.array([np.abs(residuals[(last + shift) % n_periods]).mean() for shift in range(n_periods)])
+    shifted = (last + np.arange(n_periods)[:, None]) % n_periods  # a row for each shift
+    statistics = np.abs(residuals[shifted]).mean(axis=1)
     return float(np.mean(statistics >= statistics[0] - 1e-12))
