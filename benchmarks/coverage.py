@@ -52,7 +52,7 @@ def renew(rows: dict[tuple[str, ...], table.Row]) -> None:
     pictures.renew(rows)
 
 
-def study(waiting: list[Group], processes: int, path: Path) -> None:
+def study(waiting: list[Group], processes: int, path: Path, again: bool) -> None:
     """Run groups in their order, a few at a time, and write the table after each."""
     began, count = time.perf_counter(), len(waiting)
     with ProcessPoolExecutor(processes) as pool:
@@ -64,10 +64,13 @@ def study(waiting: list[Group], processes: int, path: Path) -> None:
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 group = running.pop(future)
                 rows = table.read(path)
-                rows.update((row.key, row) for row in future.result())
+                # the headline effect may be there with more replications than a group that looks at all statistics has
+                rows.update(
+                    (row.key, row)
+                    for row in future.result()
+                    if row.key not in rows or again or row.replications >= rows[row.key].replications
+                )
                 table.write(path, rows)
-                if path == TABLE:
-                    renew(rows)
                 left = len(waiting) + len(running)
                 print(f"[{count - left}/{count}, {time.perf_counter() - began:.0f} s] {group.label}", flush=True)
 
@@ -97,7 +100,9 @@ def main() -> None:
             print(group.label)
         print(len(waiting))
         return
-    study(waiting, given.processes, given.output)
+    study(waiting, given.processes, given.output, given.again)
+    if given.output == TABLE:
+        renew(table.read(TABLE))
 
 
 if __name__ == "__main__":

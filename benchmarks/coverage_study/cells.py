@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from coverage_study.study import Group
 from coverage_study.worlds import WORLDS
 
@@ -32,26 +34,25 @@ def places(world: str) -> tuple[str, ...]:
 def groups() -> list[Group]:
     """All groups in the order in which they are run: first few replications of what matters most, then all there are to be."""
     ordered = [
-        *_one_treated(14, 500, 500, SIMPLE[:2]),
-        *_naive(14, ("cluster", "conley_taber"), 500),
-        *(group for group in _one_treated(14, 500, 500, SIMPLE[2:4]) if group.world in FIRST_WORLDS),
-        *_adjusted(14, 500, ADJUSTMENTS),
-        *_one_treated(14, 500, 500, SIMPLE[2:4]),
+        *_lean(14, 2000, 1000),
+        *_adjusted(14, 1000, ADJUSTMENTS, lean=True),
+        *_lean(60, 2000, 1000, SIMPLE[:3]),
+        *_headlines(),
+        *_several(14, 1000, lean=True, estimators=("did",)),
+        *_one_treated(14, 500, 500, SIMPLE[:3]),
         *_naive(14),
-        *_one_treated(60, 500, 500, SIMPLE[:4]),
-        *_several(14, 500),
-        *_one_treated(14, 4000, 1000),
-        *_adjusted(14, 500, SLOW_ADJUSTMENTS),
-        *_naive(60),
-        *_adjusted(60, 500, ADJUSTMENTS),
+        *_adjusted(14, 1000, SLOW_ADJUSTMENTS, lean=True),
+        *_several(14, 1000, lean=True),
+        *_lean(60, 2000, 1000),
         *_further(),
-        *_several(60, 500),
+        *_naive(60),
+        *_adjusted(60, 1000, ADJUSTMENTS, lean=True),
+        *_one_treated(14, 500, 500),
+        *_one_treated(60, 500, 500),
         *_adjusted_weights(),
         *_naive(14, ("prediction_interval",), 500),
-        *_adjusted(14, 1000, ADJUSTMENTS),
-        *_several(14, 1000),
-        *_one_treated(60, 4000, 1000),
-        *_adjusted(60, 500, SLOW_ADJUSTMENTS),
+        *_several(60, 1000, lean=True),
+        *_adjusted(60, 1000, SLOW_ADJUSTMENTS, lean=True),
         *_naive(60, ("prediction_interval",), 500),
     ]
     return list(dict.fromkeys(ordered))
@@ -76,6 +77,20 @@ def _one_treated(periods: int, simple: int, weighted: int, estimators: tuple[str
     ]
 
 
+def _lean(periods: int, fast: int, weighted: int, estimators: tuple[str, ...] = SIMPLE) -> list[Group]:
+    """The headline effect alone, with more replications."""
+    return [replace(group, lean=True) for group in _one_treated(periods, fast, weighted, estimators)]
+
+
+def _headlines() -> list[Group]:
+    """What the example evaluations declare as their headline."""
+    return [
+        Group(world, 14, 1, size, "synthetic_did", "local_series", "placebos", 1000, lean=True)
+        for world in ("ar1", "factors", "cycle", "sizes")
+        for size in places(world)
+    ]
+
+
 def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH), most: int = 1000) -> list[Group]:
     made = [
         Group(world, periods, 1, size, "did", "none", inference, 500 if inference in SLOW else most)
@@ -94,9 +109,9 @@ def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH), most: 
     return made
 
 
-def _adjusted(periods: int, replications: int, adjustments: tuple[str, ...]) -> list[Group]:
+def _adjusted(periods: int, replications: int, adjustments: tuple[str, ...], lean: bool = False) -> list[Group]:
     return [
-        Group(world, periods, 1, size, "did", adjust, "placebos", replications)
+        Group(world, periods, 1, size, "did", adjust, "placebos", replications, lean=lean)
         for adjust in adjustments
         for world in (WORLDS if adjustments == ADJUSTMENTS else MAIN_WORLDS)
         for size in places(world)
@@ -104,7 +119,9 @@ def _adjusted(periods: int, replications: int, adjustments: tuple[str, ...]) -> 
     ]
 
 
-def _several(periods: int, replications: int) -> list[Group]:
+def _several(
+    periods: int, replications: int, lean: bool = False, estimators: tuple[str, ...] = SIMPLE[:3]
+) -> list[Group]:
     sizes = {"sizes": ("small", "large")}
     return [
         Group(
@@ -116,9 +133,10 @@ def _several(periods: int, replications: int) -> list[Group]:
             "none",
             "placebos",
             replications,
-            999 if estimator in FAST else 199,
+            499 if estimator in FAST else 99,
+            lean,
         )
-        for estimator in SIMPLE
+        for estimator in estimators
         for treated in (2, 5)
         for world in WORLDS
         for size in sizes.get(world, ("any",))

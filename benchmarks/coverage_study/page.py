@@ -14,7 +14,7 @@ ESTIMATORS = (
     "did", "event_study", "synthetic_did", "synthetic_control demeaned", "synthetic_control", "common_correlated_effects",
     "augmented_synthetic_control", "interactive_fixed_effects", "matrix_completion", "structural_time_series",
 )  # fmt: skip
-FAMILY = ("default", "placebo", "ferman_pinto", "standardized_placebo", "volatility_placebo", "block_placebo")
+FAMILY = ("default", "placebo", "ferman_pinto", "standardized_placebo", "volatility_placebo", "bias_aware_placebo", "block_placebo")
 ONE_PANEL = (
     "conley_taber", "wild_bootstrap", "cluster", "cluster_cr2", "multiplier_bootstrap", "newey_west", "driscoll_kraay",
     "jackknife", "block_bootstrap",

@@ -39,7 +39,8 @@ class Whole(Placebos):
 
 
 def shown_times(shape: Shape) -> Indices:
-    """Event times of the shortened paths: two before the start, and the window where it is short, else its first."""
+    """Event times of the shortened paths: two before the start, which both hold the average gap there, and the window where it is
+    short, else its first."""
     return np.arange(-2, shape.window if shape.window < 10 else 1)
 
 
@@ -58,9 +59,11 @@ def fits_of(paths: Paths, rows: Indices, shape: Shape, *, exhaustive: bool) -> t
     every = np.vstack([paths.own, paths.others])
     effects = every[:, window].mean(axis=1).tolist()
     gaps = np.sqrt(np.mean(every[:, : shape.before] ** 2, axis=1)).tolist()
+    shown = every[:, shape.before + times]
+    shown[:, times < 0] = every[:, : shape.before].mean(axis=1, keepdims=True)
     fits = [
         Fit(att=effect, effects=path, event_times=times, fit_rmse=gap)
-        for effect, path, gap in zip(effects, every[:, shape.before + times], gaps, strict=True)
+        for effect, path, gap in zip(effects, shown, gaps, strict=True)
     ]
     return fits[0], Quick(tuple(map(tuple, rows.tolist())), tuple(fits[1:]), 0, exhaustive)
 
@@ -72,6 +75,9 @@ def shortened(fit: Fit, placebos: Placebos, shape: Shape) -> tuple[Fit, Placebos
     def short(one: Fit) -> Fit:
         place = {int(time): index for index, time in enumerate(one.event_times)}
         kept = np.array([one.effects[place[time]] if time in place else np.nan for time in wanted.tolist()])
+        early = one.effects[one.event_times < 0]
+        if np.isfinite(early).any():
+            kept[wanted < 0] = np.nanmean(early)
         return Fit(
             att=one.att, effects=kept, event_times=wanted, fit_rmse=one.fit_rmse, slope_variance=one.slope_variance
         )

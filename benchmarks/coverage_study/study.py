@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from coverage_study import lean
 from coverage_study.adjusted import ADJUSTED
 from coverage_study.kernels import KERNELS, Paths, assignments
 from coverage_study.shortened import Whole, fits_of, shortened
@@ -35,7 +36,9 @@ EFFECTS = (0.25, 0.5, 1.0)
 COVERED = 0.5
 LEVEL = 0.95
 
-PLACEBO_FAMILY = ("placebo", "ferman_pinto", "standardized_placebo", "volatility_placebo", "block_placebo", "default")
+PLACEBO_FAMILY = (
+    "placebo", "ferman_pinto", "standardized_placebo", "volatility_placebo", "bias_aware_placebo", "block_placebo", "default",
+)  # fmt: skip
 """Inferences that rest on the same placebo fits; `default` is the one the product chooses for the replication at hand."""
 
 ADJUST_OPTIONS: dict[str, dict[str, object]] = {"local_series": {"series": "series"}}
@@ -54,6 +57,7 @@ class Group:
     inference: str
     replications: int
     most: int = 999
+    lean: bool = False
 
     @property
     def label(self) -> str:
@@ -64,9 +68,12 @@ class Group:
     @property
     def first_key(self) -> tuple[str, ...]:
         """The key of a row that the group is sure to write."""
-        name = PLACEBO_FAMILY[-1] if self.inference == "placebos" else self.inference
+        family = self.inference == "placebos"
+        name, statistic = PLACEBO_FAMILY[-1] if family else self.inference, "effect"
+        if family and not self.lean:
+            statistic = "first_period"
         return (
-            self.world, str(self.periods), str(self.treated), self.treated_size, self.estimator, self.adjust, name, "effect",
+            self.world, str(self.periods), str(self.treated), self.treated_size, self.estimator, self.adjust, name, statistic,
         )  # fmt: skip
 
 
@@ -132,7 +139,7 @@ def draws(group: Group) -> Iterator[tuple[Drawn, int]]:
 def run(group: Group, only: tuple[str, ...] = PLACEBO_FAMILY) -> list[Row]:
     """The rows of a group; of the placebo family `only` some, and then not what is tested period by period."""
     if group.inference == "placebos":
-        return _placebo_rows(group, only)
+        return _lean_rows(group) if group.lean else _placebo_rows(group, only)
     return _single_rows(group)
 
 
@@ -209,6 +216,48 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
     if not tallies and whole_fit.text:
         made.append(_row(group, PLACEBO_FAMILY[-1], "effect", Tally(), scale, count, whole_fit))
     return made
+
+
+def _lean_rows(group: Group) -> list[Row]:
+    """The headline effect alone, of all placebo inferences but that by region: what more replications are spent on."""
+    world, shape = WORLDS[group.world], SHAPES[group.periods]
+    pipeline, kernel = pipeline_of(group.estimator, group.adjust), kernel_of(group)
+    rows = assignments(group.treated, group.most, stream(SEED, f"assignments/{group.treated}"))
+    tallies: dict[str, Tally] = {}
+    refused: dict[str, Refusals] = {}
+    count = 0
+    for drawn, place in draws(group):
+        seen = panel_of(group, drawn, place)
+        if kernel is not None:
+            fit, placebos = fits_of(kernel(drawn, place, rows), rows, shape, exhaustive=group.treated == 1)
+        else:
+            try:
+                whole = pipeline(seen)
+                refits = placebo_fits(pipeline, seen, stream(SEED, f"assignments/{group.treated}"), most=group.most)
+            except EstimationError as error:
+                if refused.setdefault("default", Refusals()).add(f"refused: {error}", not tallies):
+                    break
+                continue
+            fit, placebos, _ = shortened(whole, refits, shape)
+        count = len(placebos.fits)
+        known: dict[str, tuple[float, float, float]] = {}
+        for name in (*lean.NAMES, "default"):
+            if name == "ferman_pinto" and not shows_persons(world):
+                continue
+            # the shortened fits hold the average gap before the start, which is all the rule looks at
+            used = by_fit(by_design(pipeline, seen), fit, placebos, seen).name if name == "default" else name
+            try:
+                if used not in known:
+                    known[used] = lean.interval(used, fit, placebos, seen, LEVEL)
+            except EstimationError as error:
+                refused.setdefault(name, Refusals()).add(f"refused: {error}", name not in tallies)
+                continue
+            tallies.setdefault(name, Tally()).add(*known[used])
+    scale = spread(group.world, group.periods)
+    return [
+        _row(group, name, "effect", tally, scale, count, refused.get(name, Refusals()))
+        for name, tally in tallies.items()
+    ]
 
 
 def default_choice(pipeline: Pipeline, seen: Panel, fit: Fit, placebos: Placebos, paths: Paths | None) -> Choice:

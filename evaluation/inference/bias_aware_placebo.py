@@ -53,8 +53,8 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
 def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
     """The interval from a fit and its placebo fits."""
-    gap, moved = _moved(fit, placebos, panel)
-    interval = from_placebos(fit, moved, panel, level, np.ones(len(moved.fits)))
+    gap, outward = moved(fit, placebos, panel)
+    interval = from_placebos(fit, outward, panel, level, np.ones(len(outward.fits)))
     plain = from_placebos(fit, placebos, panel, level, _size_factors(placebos, panel))
     shown = cast("dict[str, Any]", interval.details["placebo"])
     details = {
@@ -69,8 +69,8 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
     fit = pipeline(panel)
-    _, moved = _moved(fit, placebo_fits(pipeline, panel, rng), panel)
-    return rank_p_value(moved.effects * slope_factors(fit, moved, moved.effects), fit.att)
+    _, outward = moved(fit, placebo_fits(pipeline, panel, rng), panel)
+    return rank_p_value(outward.effects * slope_factors(fit, outward, outward.effects), fit.att)
 
 
 def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
@@ -88,7 +88,7 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     return p_values
 
 
-def _moved(fit: Fit, placebos: Placebos, panel: Panel) -> tuple[float, Placebos]:
+def moved(fit: Fit, placebos: Placebos, panel: Panel) -> tuple[float, Placebos]:
     """The treated unit's average gap before the start, and placebos moved outward so that plain ranks are those of the excess."""
     common_start(panel, "bias_aware_placebo")
     gap = _gap(fit)

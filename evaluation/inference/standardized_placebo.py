@@ -49,7 +49,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
 def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
     """The interval from a fit and its placebo fits."""
-    interval = from_placebos(fit, placebos, panel, level, _factors(fit, placebos, panel))
+    interval = from_placebos(fit, placebos, panel, level, fit_factors(fit, placebos, panel))
     # perfectly matched placebos are stretched without bound, so a standard deviation of the rescaled ones means nothing:
     # the standard error is the one whose normal interval is as wide, and the spread that checks use is the raw one
     half = 0.5 * (interval.upper - interval.lower)
@@ -62,7 +62,7 @@ def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
     fit = pipeline(panel)
     placebos = placebo_fits(pipeline, panel, rng)
-    draws = placebos.effects * _factors(fit, placebos, panel)
+    draws = placebos.effects * fit_factors(fit, placebos, panel)
     return rank_p_value(draws * slope_factors(fit, placebos, draws), fit.att)
 
 
@@ -74,7 +74,8 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     return np.array([rank_p_value(np.delete(sizes, row), sizes[row]) for row in range(sizes.size)])
 
 
-def _factors(fit: Fit, placebos: Placebos, panel: Panel) -> Array:
+def fit_factors(fit: Fit, placebos: Placebos, panel: Panel) -> Array:
+    """(assignments,) the treated unit's gap before the start over each placebo's, both held at a floor where the fit is perfect."""
     floor = _floor(panel, common_start(panel, "standardized_placebo"))
     return _fit_rmse(fit, floor) / np.array([_fit_rmse(each, floor) for each in placebos.fits])
 

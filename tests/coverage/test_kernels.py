@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from coverage_study import lean
 from coverage_study.adjusted import ADJUSTED
 from coverage_study.kernels import KERNELS, assignments, did_effects
 from coverage_study.shortened import TIMES, fits_of
@@ -53,7 +54,7 @@ def test_with_one_treated_unit_the_intervals_are_the_product_s(kernel, name, per
     fit, placebos = fits_of(paths_of(kernel, drawn, name, rows, periods), rows, shape, exhaustive=True)
     pipeline = pipeline_of(kernel, "none")
     whole, refits = pipeline(seen), placebo_fits(pipeline, seen, stream(2, "rows"))
-    shown = np.isin(whole.event_times, TIMES[shape])
+    late, shown = TIMES[shape] >= 0, np.isin(whole.event_times, TIMES[shape][TIMES[shape] >= 0])
     for inference in PLACEBO_FAMILY:
         if inference == "default" or (inference == "ferman_pinto" and seen.size is None):
             continue
@@ -61,8 +62,11 @@ def test_with_one_treated_unit_the_intervals_are_the_product_s(kernel, name, per
         short, long = infer(pipeline, seen, 0.95, fit, placebos), infer(pipeline, seen, 0.95, whole, refits)
         for value in ("lower", "upper", "p_value", "std_error"):
             assert getattr(short, value) == pytest.approx(getattr(long, value), abs=ROUNDING), inference
+        if inference in lean.NAMES:
+            quick = lean.interval(inference, fit, placebos, seen, 0.95)
+            assert quick == pytest.approx((long.lower, long.upper, long.p_value), abs=ROUNDING), inference
         for value in ("path_lower", "path_upper", "path_p_value"):
-            assert getattr(short, value) == pytest.approx(getattr(long, value)[shown], abs=ROUNDING), inference
+            assert getattr(short, value)[late] == pytest.approx(getattr(long, value)[shown], abs=ROUNDING), inference
         if periods == 14:
             joint = [made.details["placebo"]["joint"]["p_value"] for made in (short, long)]
             assert joint[0] == pytest.approx(joint[1], abs=ROUNDING)
