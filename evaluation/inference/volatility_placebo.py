@@ -81,7 +81,9 @@ def volatilities(panel: Panel) -> Volatilities | None:
     if start < LEAST_PERIODS:
         return None
     before = panel.outcome[:, :start]
-    changes = np.diff(before - np.nanmean(before, axis=0), axis=1)
+    known = np.isfinite(before)
+    means = np.where(known, before, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    changes = np.diff(before - means, axis=1)
     half = start // 2
     parts = [_log_mean_square(each) for each in (changes, changes[:, : half - 1], changes[:, half:])]
     if not all(np.isfinite(each).all() for each in parts):
