@@ -114,15 +114,36 @@ def ruled_out_sentence(result: Result, words: Words) -> str | None:
     return words(f"answer.card.{direction}", near=words.number(near, decimals), far=amount(far, result, words))
 
 
+OVER_OTHERS = frozenset(
+    {
+        "placebo",
+        "ferman_pinto",
+        "standardized_placebo",
+        "volatility_placebo",
+        "bias_aware_placebo",
+        "block_placebo",
+        "conley_taber",
+    }
+)
+OVER_TIME = frozenset({"conformal", "jackknife_plus", "sc_ttest", "prediction_interval"})
+OVER_ALL = frozenset({"wild_bootstrap", "cluster_cr2", "jackknife", "block_bootstrap"})
+"""What each inference measures chance on: those without the programme, the treated over time, or all; any other is a formula."""
+
+
 def uncertainty_sentences(result: Result, words: Words) -> list[str]:
     """What the interval is, and what it is measured on."""
     sentences = [words("answer.card.what_interval")] if facts.valid(result) else []
     used = result.headline.inference
     if used == "none":
         return sentences
-    key = "where_from" if len(result.design.treated) < FEW_TREATED else "where_from_many"
-    if used in {"cluster", "conformal"}:
-        key = f"where_from_{used}"
+    few = len(result.design.treated) < FEW_TREATED
+    key = "where_from" if few else "where_from_many"
+    if used in OVER_TIME or (used == "analytic" and few):  # of few treated that is a forecast's own error
+        key = "where_from_conformal"
+    elif used in OVER_ALL:
+        key = "where_from_all"
+    elif used not in OVER_OTHERS:
+        key = "where_from_cluster"
     return [
         *sentences,
         words(
