@@ -258,7 +258,7 @@ def test_with_thousands_of_assignments_every_rung_draws_the_same_few():
 @pytest.mark.parametrize("name", [name for name, inference in INFERENCES.items() if inference.infer_from])
 def test_an_interval_from_placebos_that_are_there_is_the_one_of_inference(name):
     size = np.random.default_rng(3).integers(200, 9000, (24, 14)).astype(float)
-    panel = factor_panel(n_units=24, size=size)
+    panel = factor_panel(n_units=24, size=size, region=np.arange(24) % 6)
     pipeline, inference = make_pipeline("did", "sensitivity", {}), INFERENCES[name]
     rng = np.random.default_rng(0)
     again = inference.infer_from(pipeline, panel, 0.9, pipeline(panel), placebo_fits(pipeline, panel, rng))
@@ -274,6 +274,6 @@ def test_an_interval_from_placebos_that_are_there_is_the_one_of_inference(name):
 def test_an_inference_without_placebos_still_gives_every_rung():
     panel = make_panel(factor_outcome(4, 30, 12), dict.fromkeys(range(8), 8))
     rungs = by_name(ladder(studied(panel)))
-    assert rungs["sensitivity", ""].inference == "cluster"
+    assert rungs["sensitivity", ""].inference == "wild_bootstrap"
     assert rungs["sensitivity", ""].lower is not None
     assert rungs["sensitivity", ""].removed_lower is None
