@@ -132,7 +132,7 @@ def fit_pipeline(pipeline: Pipeline, panel: Panel, inference: str, level: float,
     else:
         placebos = placebo_fits(pipeline, panel, rng)
         if choice is not None:
-            choice = by_fit(choice, fit, placebos, panel)
+            choice = by_fit(choice, pipeline, fit, placebos, panel)
             chosen = INFERENCES[choice.name]
         assert chosen.infer_from is not None  # whatever the placebos suggest rests on them too
         interval = chosen.infer_from(pipeline, panel, level, fit, placebos)

@@ -245,7 +245,7 @@ def _lean_rows(group: Group) -> list[Row]:
             if name == "ferman_pinto" and not shows_persons(world):
                 continue
             # the shortened fits hold the average gap before the start, which is all the rule looks at
-            used = by_fit(by_design(pipeline, seen), fit, placebos, seen).name if name == "default" else name
+            used = by_fit(by_design(pipeline, seen), pipeline, fit, placebos, seen).name if name == "default" else name
             try:
                 if used not in known:
                     known[used] = lean.interval(used, fit, placebos, seen, LEVEL)
@@ -264,11 +264,11 @@ def default_choice(pipeline: Pipeline, seen: Panel, fit: Fit, placebos: Placebos
     """What the product chooses; it looks at all periods before the start, which the shortened fits have not."""
     choice = by_design(pipeline, seen)
     if paths is None:
-        return by_fit(choice, fit, placebos, seen)
+        return by_fit(choice, pipeline, fit, placebos, seen)
     times = np.arange(paths.own.size) - seen.starts[0]
     possible = paths.others[np.isfinite(paths.others).all(axis=1)]
     whole = dataclasses.replace(fit, effects=paths.own, event_times=times)
-    return by_fit(choice, whole, Whole(placebos, possible), seen)
+    return by_fit(choice, pipeline, whole, Whole(placebos, possible), seen)
 
 
 def kernel_of(group: Group) -> Callable[[Drawn, int, Indices], Paths] | None:

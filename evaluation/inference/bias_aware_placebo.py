@@ -20,11 +20,11 @@ CARRIED = ("effects", "treated_effect", "rank", "count", "smallest_p", "joint")
 
 
 def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
-    """Ranks of how far the gap after the start exceeds the average gap before it, and the interval by inverting that test.
+    """Ranks of how far the gap after the start exceeds the gap before it, and the interval by inverting that test.
 
     A synthetic control of a unit that the donors cannot reach is off before the start, and by about as much after it. With d the
-    effect and g the average gap before, the statistic is max(0, |d| − |g|), for the treated unit and for every placebo alike, so
-    the ranks are exchangeable where those of d are; the interval d ± (critical value + |g|) holds what a bias as large as the gap
+    effect and g the root mean square gap before, the statistic is max(0, |d| − g), for the treated unit and for every placebo alike, so
+    the ranks are exchangeable where those of d are; the interval d ± (critical value + g) holds what a bias as large as the gap
     before, of either sign, would explain. Where persons are known, placebos are rescaled by size first (`ferman_pinto`).
 
     Parameters
@@ -89,7 +89,7 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
 
 
 def moved(fit: Fit, placebos: Placebos, panel: Panel) -> tuple[float, Placebos]:
-    """The treated unit's average gap before the start, and placebos moved outward so that plain ranks are those of the excess."""
+    """The treated unit's gap before the start, and placebos moved outward so that plain ranks are those of the excess."""
     common_start(panel, "bias_aware_placebo")
     gap = _gap(fit)
     fits = []
@@ -116,11 +116,10 @@ def _size_factors(placebos: Placebos, panel: Panel) -> Array:
 
 
 def _gap(fit: Fit) -> float:
-    """The average gap before the start."""
-    before = fit.effects[fit.event_times < 0]
-    if before.size < 2 or not np.isfinite(before).any():
-        raise EstimationError("bias_aware_placebo: the estimator has no gaps in at least two periods before the start")
-    return float(np.nanmean(before))
+    """The root mean square gap before the start."""
+    if fit.fit_rmse is None or int((fit.event_times < 0).sum()) < 2:
+        raise EstimationError("bias_aware_placebo: the estimator has no fit on at least two periods before the start")
+    return fit.fit_rmse
 
 
 METHOD = Inference(
