@@ -158,7 +158,7 @@ def _of_cells(variance: Callable[..., float], law: Law) -> Found:
 
 def _default(law: Law) -> Found:
     """What the product chooses by itself, for each unit anew: so its rate is nobody's construction."""
-    choice = by_fit(by_design(law.pipeline, law.panel), law.fit, law.placebos, law.panel)
+    choice = by_fit(by_design(law.pipeline, law.panel), law.pipeline, law.fit, law.placebos, law.panel)
     return _interval(choice.name, law)
 
 
