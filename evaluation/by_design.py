@@ -19,7 +19,8 @@ from evaluation.inference.cluster import ENOUGH
 from evaluation.inference.draws import Placebos, clusters_of_units, critical_size, rank_p_value
 from evaluation.inference.ferman_pinto import size_factors
 from evaluation.inference.volatility_placebo import LEAST_PERIODS, volatilities
-from evaluation.panel import Panel
+from evaluation.noise import mean_persons, persons_spread
+from evaluation.panel import Array, Panel
 from evaluation.regression import count_clusters
 from evaluation.result import Value
 
@@ -136,13 +137,13 @@ def by_fit(choice: Choice, pipeline: Pipeline, fit: Fit, placebos: Placebos, pan
 
 def persons(panel: Panel) -> dict[str, Value]:
     """`spread`: how many times the persons of the smallest unit the largest has; `place`: whether the treated are among the
-    `small`, the `large` (a fifth of the units each) or the `median` ones. Empty where persons are not known."""
-    if panel.size is None:
+    `small`, the `large` (a fifth of the units each) or the `median` ones. Empty where the persons of the treated are not known."""
+    sizes = mean_persons(panel)
+    if sizes is None or not np.isfinite(sizes[panel.treated]).all():
         return {}
-    sizes = np.nanmean(panel.size, axis=1)
     below = float((sizes < sizes[panel.treated].mean()).mean())
     return {
-        "spread": float(np.nanmax(sizes) / max(float(np.nanmin(sizes)), 1e-300)),
+        "spread": persons_spread(sizes),
         "place": "small" if below < 0.2 else "large" if below > 0.8 else "median",
     }
 
@@ -154,12 +155,12 @@ def _unfollowed(choice: Choice, fit: Fit, placebos: Placebos, panel: Panel) -> f
     gaps = placebos.paths(fit.event_times)[:, before]
     if fit.fit_rmse is None or own.size < 2 or not (np.isfinite(own).all() and np.isfinite(gaps).all()):
         return None
-    gap, means, effects = float(own.mean()), gaps.mean(axis=1), placebos.effects
-    if choice.name == "ferman_pinto":
-        effects = effects * size_factors(effects, placebos, panel)
-    if not abs(gap) > BIASED * critical_size(effects, LEVEL):
+
+    def rescaled(values: Array) -> Array:
+        return values * size_factors(values, placebos, panel) if choice.name == "ferman_pinto" else values
+
+    gap = float(own.mean())
+    if not abs(gap) > BIASED * critical_size(rescaled(placebos.effects), LEVEL):
         return None  # nothing by construction, or nothing to speak of
-    if choice.name == "ferman_pinto":
-        means = means * size_factors(means, placebos, panel)
-    p_value = rank_p_value(means, gap)
+    p_value = rank_p_value(rescaled(gaps.mean(axis=1)), gap)
     return p_value if p_value <= UNFOLLOWED else None

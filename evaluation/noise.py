@@ -34,6 +34,21 @@ def unit_noise(panel: Panel, used: Mask) -> Array | None:
     return np.asarray(np.where(known, shares, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan))
 
 
+def mean_persons(panel: Panel) -> Array | None:
+    """(units,) persons of each unit, on average over its periods; NaN where they are never known, None where the panel has none."""
+    if panel.size is None:
+        return None
+    known = np.isfinite(panel.size)
+    count = known.sum(axis=1)
+    return np.asarray(np.where(known, panel.size, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan))
+
+
+def persons_spread(persons: Array) -> float:
+    """How many times the persons of the smallest unit the largest has, among the (units,) whose persons are known; NaN if none."""
+    known = persons[np.isfinite(persons)]
+    return float(known.max() / max(float(known.min()), 1e-300)) if known.size else float("nan")
+
+
 def variance_function(design: Array, squares: Array) -> tuple[float, float]:
     """(a, b), neither negative, such that E[square] = design @ (a, b): a part all share and a part that falls with size.
 

@@ -309,7 +309,7 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     from evaluation.families import kinds
     from evaluation.further import prepare_all
     from evaluation.series import attach, check_for_registers, series_line
-    from evaluation.study import choose_inference, make_pipeline
+    from evaluation.study import make_pipeline
 
     spec = loaded.spec
     judge_publication(loaded)
@@ -331,7 +331,7 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
     ]
     for stage, name, options, inference in tables:
         pipeline = make_pipeline(name, spec.cycle.adjust, options_of(options, spec.data.outcome), spec.cycle.options)
-        chosen = choose_inference(pipeline, prepared.panel, inference)
+        choice = by_design(pipeline, prepared.panel) if inference == "default" else None
         try:
             pipeline(prepared.panel)
             # the first fit also imports what it needs; the second takes as long as every further one
@@ -343,8 +343,8 @@ def plan(loaded: LoadedSpec) -> list[tuple[str, str]]:
         # the inference refits once per control; checks, ladder and auditor together look at the headline some 35 times as often
         refits = 35.0 + len(spec.secondary) if stage == "Headline" else 1.0
         seconds += refits * controls * (time.perf_counter() - started)
-        why = reason(by_design(pipeline, prepared.panel).details) if inference == "default" else ""
-        lines.append((stage, f"{name}, inference {chosen.name}{why}"))
+        told = inference if choice is None else choice.name + reason(choice.details)
+        lines.append((stage, f"{name}, inference {told}"))
     lines += kinds(spec.secondary)
     lines.append(("Checks", ", ".join(catalogue().checks)))
     lines.append(("Time", f"about {max(1, round(seconds))} s"))

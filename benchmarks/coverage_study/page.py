@@ -6,15 +6,24 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from coverage_study.table import LEAST, MOST, Row, monte_carlo_error
+from coverage_study.table import Row, monte_carlo_error
 from coverage_study.worlds import WORLDS
+from evaluation.proof.coverage import LEAST, judged
 
 PAGE = Path(__file__).parents[2] / "docs" / "methods" / "coverage.md"
 ESTIMATORS = (
     "did", "event_study", "synthetic_did", "synthetic_control demeaned", "synthetic_control", "common_correlated_effects",
     "augmented_synthetic_control", "interactive_fixed_effects", "matrix_completion", "structural_time_series",
 )  # fmt: skip
-FAMILY = ("default", "placebo", "ferman_pinto", "standardized_placebo", "volatility_placebo", "bias_aware_placebo", "block_placebo")
+FAMILY = (
+    "default",
+    "placebo",
+    "ferman_pinto",
+    "standardized_placebo",
+    "volatility_placebo",
+    "bias_aware_placebo",
+    "block_placebo",
+)
 ONE_PANEL = (
     "conley_taber", "wild_bootstrap", "cluster", "cluster_cr2", "multiplier_bootstrap", "newey_west", "driscoll_kraay",
     "jackknife", "block_bootstrap",
@@ -47,10 +56,8 @@ def written(row: Row | None) -> str:
     if row.size_05 is None:
         return "–"
     text = f"{100 * row.size_05:.1f}"
-    error = monte_carlo_error(row.size_05, row.replications)
-    if row.size_05 > MOST + error:
-        return f"**{text}**"
-    return f"({text})" if row.size_05 < LEAST - error else text
+    found = judged(row.size_05, monte_carlo_error(row.size_05, row.replications))
+    return {"fails": f"**{text}**", "cautious": f"({text})", "holds": text}[found]
 
 
 def sizes(

@@ -7,7 +7,8 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from coverage_study.page import column, places
-from coverage_study.table import LEAST, MOST, Row
+from coverage_study.table import Row
+from evaluation.proof.coverage import LEAST, MOST
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 STYLE = """

@@ -24,20 +24,6 @@ class Quick(Placebos):
         return np.array([fit.effects for fit in self.fits])
 
 
-class Whole(Placebos):
-    """Placebos with the whole paths that their shortened fits have not."""
-
-    def __init__(self, placebos: Placebos, whole: Array) -> None:
-        super().__init__(placebos.assignments, placebos.fits, placebos.failed, placebos.exhaustive)
-        object.__setattr__(self, "whole", whole)  # the class it extends is frozen
-
-    def paths(self, event_times: Indices) -> Array:
-        """(assignments, times)."""
-        found: Array = self.whole  # type: ignore[attr-defined]
-        assert found.shape[1] == event_times.size
-        return found
-
-
 def shown_times(shape: Shape) -> Indices:
     """Event times of the shortened paths: two before the start, which both hold the average gap there, and the window where it is
     short, else its first."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,7 +12,7 @@ import numpy as np
 from coverage_study import lean
 from coverage_study.adjusted import ADJUSTED
 from coverage_study.kernels import KERNELS, Paths, assignments
-from coverage_study.shortened import Whole, fits_of, shortened
+from coverage_study.shortened import fits_of, shortened
 from coverage_study.table import Row, monte_carlo_error, supported
 from coverage_study.worlds import SHAPES, UNITS, WORLDS, Drawn, Shape, draw, panel, shows_persons, spread
 from evaluation.by_design import Choice, by_design, by_fit
@@ -177,7 +176,7 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
                 continue
             shown, used = seen, name
             if name == "default":
-                used = default_choice(pipeline, seen, fit, placebos, paths).name
+                used = default_choice(pipeline, seen, fit, placebos).name
             if name == "ferman_pinto" and not shows_persons(world):
                 if group.treated > 1 or group.adjust != "none":
                     continue
@@ -244,8 +243,7 @@ def _lean_rows(group: Group) -> list[Row]:
         for name in (*lean.NAMES, "default"):
             if name == "ferman_pinto" and not shows_persons(world):
                 continue
-            # the shortened fits hold the average gap before the start, which is all the rule looks at
-            used = by_fit(by_design(pipeline, seen), pipeline, fit, placebos, seen).name if name == "default" else name
+            used = default_choice(pipeline, seen, fit, placebos).name if name == "default" else name
             try:
                 if used not in known:
                     known[used] = lean.interval(used, fit, placebos, seen, LEVEL)
@@ -260,15 +258,9 @@ def _lean_rows(group: Group) -> list[Row]:
     ]
 
 
-def default_choice(pipeline: Pipeline, seen: Panel, fit: Fit, placebos: Placebos, paths: Paths | None) -> Choice:
-    """What the product chooses; it looks at all periods before the start, which the shortened fits have not."""
-    choice = by_design(pipeline, seen)
-    if paths is None:
-        return by_fit(choice, pipeline, fit, placebos, seen)
-    times = np.arange(paths.own.size) - seen.starts[0]
-    possible = paths.others[np.isfinite(paths.others).all(axis=1)]
-    whole = dataclasses.replace(fit, effects=paths.own, event_times=times)
-    return by_fit(choice, pipeline, whole, Whole(placebos, possible), seen)
+def default_choice(pipeline: Pipeline, seen: Panel, fit: Fit, placebos: Placebos) -> Choice:
+    """What the product chooses; of the periods before the start it reads the average gap, which the shortened fits hold."""
+    return by_fit(by_design(pipeline, seen), pipeline, fit, placebos, seen)
 
 
 def kernel_of(group: Group) -> Callable[[Drawn, int, Indices], Paths] | None:

@@ -7,8 +7,7 @@ import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-LEAST, MOST = 0.03, 0.07
-"""A test at 5 % keeps its promise when it rejects between these shares."""
+from evaluation.proof.coverage import judged
 
 FEWEST = 500
 """Replications below which a row supports nothing."""
@@ -64,8 +63,7 @@ def supported(size: float | None, replications: int) -> bool:
     """Whether a share of rejections at 5 % lies between 3 and 7 %, or outside by no more than its Monte Carlo standard error."""
     if size is None or replications < FEWEST:
         return False
-    error = monte_carlo_error(size, replications)
-    return LEAST - error <= size <= MOST + error
+    return judged(size, monte_carlo_error(size, replications)) == "holds"
 
 
 def monte_carlo_error(share: float, replications: int) -> float:

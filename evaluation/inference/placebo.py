@@ -17,6 +17,7 @@ from evaluation.inference.draws import (
     slope_factors,
 )
 from evaluation.inference.joint import over_window
+from evaluation.noise import mean_persons, persons_spread
 from evaluation.panel import Array, Panel
 from evaluation.result import Note, Value, number, numbers
 
@@ -212,11 +213,11 @@ def few_controls(panel: Panel) -> Note | None:
 
 def unsuited(panel: Panel) -> Note | None:
     """Not valid when sizes differ much, because small units have noisier placebos; doubtful with few controls."""
-    if panel.size is None or not panel.treated.any():
+    persons = mean_persons(panel)
+    if persons is None or not panel.treated.any():
         return few_controls(panel)
-    sizes = np.nanmean(panel.size, axis=1)
-    spread = float(np.nanmax(sizes) / max(float(np.nanmin(sizes)), 1e-300))
-    if spread <= 5.0:
+    spread = persons_spread(persons)
+    if not spread > 5.0:
         return few_controls(panel)
     return Note(
         "placebo_unequal_sizes",

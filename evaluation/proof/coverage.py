@@ -29,6 +29,13 @@ UNEQUAL = 5.0
 """Persons of the largest unit over those of the smallest from which the simulated panels with persons are the ones to look at."""
 
 
+def judged(size: float, error: float) -> str:
+    """`holds`, `cautious` (rejects too rarely) or `fails`: a share rejected at 5 %, allowing for one Monte Carlo standard error."""
+    if size > MOST + error:
+        return "fails"
+    return "cautious" if size < LEAST - error else "holds"
+
+
 @dataclass(frozen=True, slots=True)
 class CoverageRow:
     """One combination in one simulated world; shares between 0 and 1, None where there is no such number.
@@ -73,11 +80,7 @@ class CoverageRow:
     @property
     def verdict(self) -> str:
         """`holds`, `cautious` (rejects too rarely) or `fails`, each allowing for one Monte Carlo standard error."""
-        if self.size_05 is None or self.error is None:
-            return "unknown"
-        if self.size_05 > MOST + self.error:
-            return "fails"
-        return "cautious" if self.size_05 < LEAST - self.error else "holds"
+        return "unknown" if self.size_05 is None or self.error is None else judged(self.size_05, self.error)
 
 
 @cache

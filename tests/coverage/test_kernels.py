@@ -82,7 +82,7 @@ def test_the_default_of_the_study_is_the_product_s(kernel, name):
     fit, placebos = fits_of(paths, rows, SHAPES[14], exhaustive=True)
     pipeline = pipeline_of(kernel, "none")
     expected = run_pipeline(pipeline, seen, "default", 0.95, 1)
-    assert default_choice(pipeline, seen, fit, placebos, paths).name == expected.inference
+    assert default_choice(pipeline, seen, fit, placebos).name == expected.inference
 
 
 @pytest.mark.parametrize(("estimator", "adjust"), [

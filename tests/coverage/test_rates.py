@@ -9,10 +9,10 @@ import pytest
 from coverage_study import study
 from coverage_study.kernels import did_effects
 from coverage_study.study import Group, panel_of, pipeline_of
-from coverage_study.table import LEAST, MOST
 from coverage_study.worlds import SHAPES, WORLDS, draw
 
 from evaluation.inference import INFERENCES
+from evaluation.proof.coverage import LEAST, MOST
 from evaluation.study import stream
 
 SHARE = 4 / 98

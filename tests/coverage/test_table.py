@@ -14,7 +14,7 @@ from coverage_study.worlds import LANDSDELE, PERSONS, REGION, SHAPES, WORLDS, dr
 from evaluation.denmark.areas import municipalities
 from evaluation.estimators import ESTIMATORS
 from evaluation.inference import INFERENCES
-from evaluation.proof.coverage import SAME_AS, coverage
+from evaluation.proof.coverage import LEAST, MOST, SAME_AS, coverage
 from evaluation.study import stream
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_the_usual_errors_are_shown_to_fail_and_placebos_by_size_to_hold():
     assert size("sizes", "small", "placebo") > 0.15
     assert size("sizes", "large", "placebo") < 0.01
     for place in ("small", "median", "large"):
-        assert table.LEAST - 0.01 <= size("sizes", place, "ferman_pinto") <= table.MOST
+        assert LEAST - 0.01 <= size("sizes", place, "ferman_pinto") <= MOST
     for world in ("iid", "ar1", "cycle"):
         found = size(world, "any", "cluster")
         assert found is None or found > 0.5
