@@ -22,8 +22,9 @@ FURTHER_ESTIMATORS = (
     "common_correlated_effects", "augmented_synthetic_control", "interactive_fixed_effects", "matrix_completion",
     "structural_time_series",
 )  # fmt: skip
+CHEAP = tuple(name for name in ONE_PANEL if name != "wild_bootstrap")
 SLOW = ("wild_bootstrap", "conformal", "prediction_interval")
-"""Inferences of which one replication takes long: fewer of them, in two worlds."""
+"""Inferences of which one replication takes long: in two worlds."""
 
 
 def places(world: str) -> tuple[str, ...]:
@@ -32,41 +33,27 @@ def places(world: str) -> tuple[str, ...]:
 
 
 def groups() -> list[Group]:
-    """All groups in the order in which they are run: first few replications of what matters most, then all there are to be."""
+    """All groups in the order in which they are run: what matters most first."""
     ordered = [
-        *_lean(14, 2000, 1000, SIMPLE[:2]),
-        *_several(14, 1000, lean=True, estimators=("did",)),
-        *_lean(60, 1000, 1000, SIMPLE[:1]),
-        *_adjusted(14, 1000, ADJUSTMENTS, lean=True),
-        *_naive(14, ("cluster", "cluster_cr2", "jackknife", "conley_taber", "newey_west", "driscoll_kraay")),
-        *_several(60, 1000, lean=True, estimators=("did",)),
-        *reversed(_lean(14, 2000, 1000, SIMPLE[2:4])),
-        *_one_treated(14, 500, 500, ("did",)),
-        *_lean(60, 1000, 1000, SIMPLE[:2]),
-        *_adjusted(14, 1000, ADJUSTMENTS, lean=True),
-        *_naive(14, ("cluster", "cluster_cr2", "jackknife", "conley_taber", "newey_west", "driscoll_kraay")),
-        *_several(60, 1000, lean=True, estimators=("did",)),
-        *_lean(60, 1000, 1000, ("synthetic_control demeaned",)),
-        *_one_treated(14, 500, 500, ("did",)),
-        *_naive(14, ("sc_ttest", "jackknife_plus")),
+        *_lean(14, 2000, 1000, FAST),
+        *_one_treated(14, 1000, 1000),
         *_several(14, 1000, lean=True),
         *_headlines(),
-        *_lean(14, 2000, 1000),
-        *_naive(60, ("cluster", "cluster_cr2", "jackknife", "conley_taber", "newey_west", "driscoll_kraay")),
-        *_adjusted(60, 1000, ADJUSTMENTS, lean=True),
-        *_naive(14),
-        *_one_treated(14, 500, 500, SIMPLE[:3]),
-        *_adjusted(14, 1000, SLOW_ADJUSTMENTS, lean=True),
         *_lean(60, 1000, 1000),
-        *_further(),
-        *_naive(60),
-        *_one_treated(14, 500, 500),
-        *_one_treated(60, 500, 500),
-        *_adjusted_weights(),
-        *_naive(14, ("prediction_interval",), 500),
         *_several(60, 1000, lean=True),
+        *_adjusted(14, 1000, ADJUSTMENTS, lean=True),
+        *_naive(14, (*CHEAP, *ONE_PATH)),
+        *_adjusted(14, 1000, SLOW_ADJUSTMENTS, lean=True),
+        *_adjusted_weights(),
+        *_naive(60, (*CHEAP, *ONE_PATH)),
+        *_adjusted(60, 1000, ADJUSTMENTS, lean=True),
         *_adjusted(60, 1000, SLOW_ADJUSTMENTS, lean=True),
-        *_naive(60, ("prediction_interval",), 500),
+        *_further(),
+        *_naive(14),
+        *_one_treated(60, 1000, 1000, ("did",)),
+        *_naive(60),
+        *_naive(14, ("prediction_interval",)),
+        *_naive(60, ("prediction_interval",)),
     ]
     return list(dict.fromkeys(ordered))
 
@@ -104,16 +91,16 @@ def _headlines() -> list[Group]:
     ]
 
 
-def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH), most: int = 1000) -> list[Group]:
+def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH), replications: int = 1000) -> list[Group]:
     made = [
-        Group(world, periods, 1, size, "did", "none", inference, 500 if inference in SLOW else most)
+        Group(world, periods, 1, size, "did", "none", inference, replications)
         for inference in ONE_PANEL
         for world in WORLDS
         for size in places(world)
         if inference in only and (inference != "wild_bootstrap" or world in ("ar1", "cycle"))
     ]
     made += [
-        Group(world, periods, 1, "any", estimator, "none", inference, 500 if inference in SLOW else most)
+        Group(world, periods, 1, "any", estimator, "none", inference, replications)
         for inference in (*ONE_PATH, "prediction_interval")
         for estimator in ("synthetic_control", "synthetic_control demeaned")
         for world in ("iid", "ar1", "factors", "cycle")
@@ -159,7 +146,7 @@ def _several(
 
 def _further() -> list[Group]:
     return [
-        Group(world, 14, 1, "any", estimator, "none", "placebos", 500)
+        Group(world, 14, 1, "any", estimator, "none", "placebos", 1000, lean=True)
         for estimator in FURTHER_ESTIMATORS
         for world in ("ar1", "factors", "cycle")
     ]
@@ -167,8 +154,8 @@ def _further() -> list[Group]:
 
 def _adjusted_weights() -> list[Group]:
     return [
-        Group(world, 14, 1, "any", estimator, adjust, "placebos", 500)
+        Group(world, 14, 1, "any", estimator, adjust, "placebos", 1000, lean=True)
         for estimator in ("synthetic_did", "synthetic_control demeaned")
         for adjust in ("sensitivity", "region_time")
-        for world in ("ar1", "factors", "regional", "cycle")
+        for world in MAIN_WORLDS
     ]

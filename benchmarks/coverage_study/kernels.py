@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from coverage_study.batched import synthetic_did_paths
+from coverage_study.simplex import simplex_weights
 from coverage_study.worlds import UNITS, Rng, Shape
-from evaluation.numerics import simplex_least_squares
-from evaluation.panel import Array, Indices
+from evaluation.panel import Array, Indices, Mask
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,29 +82,22 @@ def event_study(outcome: Array, persons: Array | None, rows: Indices, shape: Sha
     return Paths(paths.own - paths.own[last], paths.others - paths.others[:, [last]])
 
 
-def _each(fit: Callable[[Array, Array], Array], outcome: Array, persons: Array | None, rows: Indices) -> Paths:
-    """`fit(controls' outcomes, mean outcome of the treated)` → path, for the treated and for every assignment."""
+def _lines(outcome: Array, persons: Array | None, rows: Indices) -> tuple[Array, Array, Mask]:
+    """Mean outcome of the treated and of every assignment, the pool's outcomes, and which of the pool each may be held against."""
     treated = rows.shape[1]
     mine = shares(persons, np.arange(treated)[None, :])[0] @ outcome[:treated]
-    pool = outcome[treated:]
-    weights = shares(persons, rows)
-    keep = np.ones(len(pool), dtype=np.bool_)
-    others = np.empty((len(rows), outcome.shape[1]))
-    for place, (units, weight) in enumerate(zip(rows, weights, strict=True)):
-        keep[units - treated] = False
-        others[place] = fit(pool[keep], weight @ outcome[units])
-        keep[units - treated] = True
-    return Paths(fit(pool, mine), others)
+    lines = np.einsum("ak,akt->at", shares(persons, rows), outcome[rows])
+    kept = np.ones((1 + len(rows), len(outcome) - treated), dtype=np.bool_)
+    np.put_along_axis(kept[1:], rows - treated, False, axis=1)
+    return np.vstack([mine, lines]), outcome[treated:], kept
 
 
 def synthetic_control(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
     """Observed minus the weighted controls; weights fitted to the periods before the start."""
-
-    def fit(controls: Array, line: Array) -> Array:
-        weights = simplex_least_squares(controls[:, : shape.before].T, line[: shape.before])
-        return np.asarray(line - weights @ controls)
-
-    return _each(fit, outcome, persons, rows)
+    lines, pool, kept = _lines(outcome, persons, rows)
+    weights = simplex_weights(pool[:, : shape.before].T, lines[:, : shape.before], kept)
+    paths = lines - weights @ pool
+    return Paths(paths[0], paths[1:])
 
 
 def demeaned_synthetic_control(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
@@ -114,14 +107,8 @@ def demeaned_synthetic_control(outcome: Array, persons: Array | None, rows: Indi
 
 def synthetic_did(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
     """Unit weights with a ridge and an intercept, time weights with an intercept, and the contrast under both."""
-    treated = rows.shape[1]
-    mine = shares(persons, np.arange(treated)[None, :])[0] @ outcome[:treated]
-    lines = np.einsum("ak,akt->at", shares(persons, rows), outcome[rows])
-    kept = np.ones((1 + len(rows), len(outcome) - treated), dtype=np.bool_)
-    np.put_along_axis(kept[1:], rows - treated, False, axis=1)
-    paths = synthetic_did_paths(
-        np.vstack([mine, lines]), outcome[treated:], kept, treated * shape.window, shape.before, shape.window
-    )
+    lines, pool, kept = _lines(outcome, persons, rows)
+    paths = synthetic_did_paths(lines, pool, kept, rows.shape[1] * shape.window, shape.before, shape.window)
     return Paths(paths[0], paths[1:])
 
 
