@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evaluation.panel import Array, Mask
+from evaluation.panel import Array, Indices, Mask
 
 COLLINEAR = 1e-8
 """Below this smallest eigenvalue of the correlations between series their separate slopes are rounding."""
@@ -30,28 +30,40 @@ def loadings_of(values: Array, regressors: Array, seen: Mask) -> Loadings:
 
     Whoever calls has made sure that every unit has more than k cells.
     """
-    count = np.maximum(seen.sum(axis=1), 1)[:, None]
-    shape = (len(regressors), *values.shape)
-    stack = np.concatenate([values[None], np.broadcast_to(regressors, shape)])
-    stack = np.where(seen, stack, 0.0)
-    means = stack.sum(axis=2, keepdims=True) / count
-    stack = np.where(seen, stack - means, 0.0)
-    y, x = stack[0], stack[1:]
+    return nested_loadings(values, regressors, seen, [len(regressors)])[0]
+
+
+def nested_loadings(values: Array, regressors: Array, seen: Mask, counts: list[int]) -> list[Loadings]:
+    """`loadings_of` on the first few regressors, for each number in `counts`: sums of products are taken once for all."""
+    cells = np.maximum(seen.sum(axis=1), 1)
+    y, level = _centred(values, seen, cells)
+    x, means = _centred(regressors, seen, cells)
     length = np.sqrt(np.einsum("kut,kut->ku", x, x))
     # a regressor as flat as rounding leaves a constant has no direction of its own
-    moving = length > 1e-10 * (np.abs(means[1:, :, 0]) * np.sqrt(count[:, 0]) + 1e-300)
+    moving = length > 1e-10 * (np.abs(means) * np.sqrt(cells) + 1e-300)
     scale = np.where(moving, length, 1.0)
-    x = x / scale[:, :, None]
-    gram = np.einsum("kut,lut->ukl", x, x)
-    collinear = ~moving.all(axis=0)
-    if len(x):
-        collinear |= np.linalg.eigvalsh(gram).min(axis=1) < COLLINEAR
-        gram[collinear] = np.eye(len(x))
-    right = np.einsum("kut,ut->uk", x, y)
-    slopes = np.linalg.solve(gram, right[:, :, None])[:, :, 0].T / scale if len(x) else np.empty(length.shape)
-    slopes[:, collinear] = np.nan
-    level = means[0, :, 0] - np.einsum("ku,ku->u", slopes, means[1:, :, 0])
-    return Loadings(slopes, level, collinear)
+    x /= scale[:, :, None]
+    gram, right = np.einsum("kut,lut->ukl", x, x), np.einsum("kut,ut->uk", x, y)
+    found = []
+    for count in counts:
+        collinear = ~moving[:count].all(axis=0)
+        if count > 1:
+            own = gram[:, :count, :count].copy()
+            collinear |= np.linalg.eigvalsh(own)[:, 0] < COLLINEAR
+            own[collinear] = np.eye(count)
+            slopes = np.linalg.solve(own, right[:, :count, None])[:, :, 0].T / scale[:count]
+        else:
+            # one regressor has length one now
+            slopes = right[:, :count].T / scale[:count]
+        slopes[:, collinear] = np.nan
+        found.append(Loadings(slopes, level - (slopes * means[:count]).sum(axis=0), collinear))
+    return found
+
+
+def _centred(values: Array, seen: Mask, cells: Indices) -> tuple[Array, Array]:
+    """(…, units, periods) deviations from the means over the seen cells, 0 elsewhere, and (…, units) these means."""
+    means = np.where(seen, values, 0.0).sum(axis=-1) / cells
+    return np.where(seen, values - means[..., None], 0.0), means
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,16 +147,19 @@ def completed(
     return Completion(coefficients, found.decomposition, found.keep, found.objective, found.moved, covariates)
 
 
-def completions(outcome: Array, observed: Mask, covariates: Array, shrinks: Iterable[Shrink]) -> Iterator[Completion]:
+def completions(
+    outcome: Array, observed: Mask, covariates: Array, shrinks: Iterable[Shrink], whole: Decomposition | None = None
+) -> Iterator[Completion]:
     """`completed` for one way of shrinking after the other, each beginning where the last one ended.
 
-    Of a complete matrix without covariates the effects and factors are the same for all, and are found once.
+    Of a complete matrix without covariates the effects and factors are the same for all, and are found once; whoever has found
+    them already hands them in as `whole`.
     """
     if observed.all() and not len(covariates):
-        found = decomposed(outcome)
-        for shrink in shrinks:
-            keep = shrink(found.values)
-            yield Completion(np.empty(0), found, keep, _objective(found, keep), 0.0, covariates)
+        found = decomposed(outcome) if whole is None else whole
+        keeps = [shrink(found.values) for shrink in shrinks]
+        for keep, objective in zip(keeps, _objective(found, np.array(keeps)).tolist(), strict=True):
+            yield Completion(np.empty(0), found, keep, objective, 0.0, covariates)
         return
     beginning: Beginning | None = None
     for shrink in shrinks:
@@ -260,7 +263,7 @@ def _settle(problem: _Problem, state: Array, shrink: Shrink, settled: float) -> 
         rounds += 1
         found = decomposed(problem.matrix(state))
         keep = shrink(found.values)
-        objective = _objective(found, keep)
+        objective = float(_objective(found, keep))
         if extrapolated and objective > best * (1.0 + 1e-12):
             states, changes, state, extrapolated = [], [], plain, False
             continue
@@ -287,12 +290,13 @@ def _mixed(states: list[Array], changes: list[Array]) -> Array:
     return np.asarray(states[-1] + changes[-1] - weights @ (steps + turns))
 
 
-def _objective(found: Decomposition, keep: Array) -> float:
+def _objective(found: Decomposition, keep: Array) -> Array:
     """What is left of the completed matrix, with the penalty that the shares kept stand for: Σ h(σ).
 
-    A value kept by the share s = 1 − θ/σ costs θσ − θ²/2, one kept whole nothing, one dropped σ²/2: all are (1 − s²)σ²/2.
+    A value kept by the share s = 1 − θ/σ costs θσ − θ²/2, one kept whole nothing, one dropped σ²/2: all are (1 − s²)σ²/2. The
+    last axis of `keep` is that of the values.
     """
-    return float((0.5 * (1.0 - keep**2) * found.values**2).sum())
+    return np.asarray((0.5 * (1.0 - keep**2)) @ found.values**2)
 
 
 def fold_errors(outcome: Array, observed: Mask, covariates: Array, shrink: Shrink, rows: Mask, blocks: int) -> Array:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -100,45 +100,59 @@ def smoothed(values: Array, seen: Mask, basis: Array) -> Array:
     return np.asarray(right @ basis)
 
 
-def left_out_errors(values: Array, basis: Array, seen: Mask, blocks: int | None = None) -> Array:
-    """(units, periods) error of each seen cell when predicted by the smoother from the unit's other seen cells; NaN elsewhere.
+def left_out_errors(values: Array, factors: Array, keep: Array, seen: Mask, blocks: int | None = None) -> Array:
+    """(smoothers, units, periods) error of each seen cell when predicted from the unit's other seen cells; NaN elsewhere.
 
     One cell is left out at a time, or, with `blocks`, that many runs of neighbouring cells. With H the smoother of the seen
     cells and r its residuals, the error of cells b that are left out together is (I − H_bb)⁻¹ r_b, exactly. A cell without
     which the others cannot carry the fit has none.
+
+    Parameters
+    ----------
+    values, seen : Array, Mask
+        (units, periods).
+    factors : Array
+        (k, periods), as `smoother` takes them.
+    keep : Array
+        (smoothers, k) the shares by which each of several smoothers keeps them: all are worked out at once.
     """
-    errors = np.full(values.shape, np.nan)
-    residuals = values - smoothed(values, seen, basis)
+    errors = np.full((len(keep), *values.shape), np.nan)
+    whole = (factors.T * keep[:, None, :]) @ factors + 1.0 / factors.shape[1]
     patterns, which = _patterns(seen)
     for index, pattern in enumerate(patterns):
-        cells, missing = np.flatnonzero(pattern), np.flatnonzero(~pattern)
-        there = basis[:, cells]
-        # H_bb = B_b'B_b + W_b'W_b: what the cells hold of themselves, and what comes back through the missing ones
+        cells, missing, rows = np.flatnonzero(pattern), np.flatnonzero(~pattern), np.flatnonzero(which == index)
+        hat = whole[:, cells[:, None], cells]
+        # what the cells hold of themselves, and what comes back through the missing ones, filled with their own fit
         if missing.size:
-            gone = basis[:, missing]
-            there = np.concatenate([there, np.linalg.solve(np.linalg.cholesky(_less(gone.T @ gone)), gone.T @ there)])
-        rows = which == index
-        for block in _runs(cells, blocks):
-            first, last = block
-            held = there[:, first:last]
-            own = cells[first:last]
-            if blocks is None:
-                # a leverage of one: the cell alone decides a slope
-                free = 1.0 - np.einsum("kt,kt->t", held, held)
-                found = np.where(free > 1e-9, residuals[rows][:, own] / np.where(free > 1e-9, free, 1.0), np.nan)
-            else:
-                found = np.linalg.solve(_less(held.T @ held), residuals[rows][:, own].T).T
-            errors[np.ix_(rows, own)] = found
+            back = whole[:, missing[:, None], cells]
+            hat += np.swapaxes(back, 1, 2) @ np.linalg.solve(_less(whole[:, missing[:, None], missing]), back)
+        own = values[rows[:, None], cells].T
+        residuals = own - hat @ own
+        if blocks is None:
+            # a leverage of one: the cell alone decides a slope
+            free = 1.0 - np.diagonal(hat, axis1=1, axis2=2)
+            free = np.where(free > 1e-9, free, np.nan)
+            errors[:, rows[:, None], cells] = np.swapaxes(residuals / free[:, :, None], 1, 2)
+            continue
+        for runs in _runs(cells.size, blocks):
+            held = hat[:, runs[:, :, None], runs[:, None, :]]
+            found = np.linalg.solve(_less(held), residuals[:, runs])
+            errors[:, rows[:, None, None], cells[runs]] = np.moveaxis(found, 3, 1)
     return errors
 
 
-def _runs(cells: Indices, blocks: int | None) -> list[tuple[int, int]]:
-    """Where runs of neighbouring cells begin and end; one that holds all cells leaves nothing to predict from."""
-    if blocks is None:
-        return [(0, cells.size)]
-    count = min(blocks, cells.size)
-    edges = [cells.size * number // max(count, 1) for number in range(count + 1)]
-    return list(itertools.pairwise(edges)) if count > 1 else []
+@lru_cache(maxsize=64)
+def _runs(count: int, blocks: int) -> tuple[Indices, ...]:
+    """Positions of `count` cells cut into runs of neighbours: (runs, length) for each length that there is.
+
+    A single run would hold all cells and leave nothing to predict from.
+    """
+    number = min(blocks, count)
+    if number < 2:
+        return ()
+    edges = count * np.arange(number + 1) // number
+    lengths = np.diff(edges)
+    return tuple(edges[:-1][lengths == length, None] + np.arange(length) for length in np.unique(lengths))
 
 
 def _less(gram: Array) -> Array:

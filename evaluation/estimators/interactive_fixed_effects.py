@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -9,34 +10,16 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from evaluation.common_effects import loadings_of
-from evaluation.completion import (
-    ROUGHLY,
-    Beginning,
-    Completion,
-    beginning_of,
-    completed,
-    completions,
-    fold_errors,
-    hard,
-    unsettled_note,
-)
+from evaluation.common_effects import nested_loadings
+from evaluation.completion import ROUGHLY, Beginning, Completion, beginning_of, completed, hard, unsettled_note
 from evaluation.contracts import Fit, Method
+from evaluation.cross_validation import folds_error, predictions, preferred
 from evaluation.errors import EstimationError, listed
 from evaluation.gaps import Cells, cells_of, effects_of, fit_from_gaps, mean_gap
-from evaluation.low_rank import left_out_errors, smoother
 from evaluation.panel import Array, Mask, Panel
 from evaluation.result import Note, Value
 
 NAME = "interactive_fixed_effects"
-
-BETTER = 1e-3
-"""A rank is preferred to the best lower one when its mean squared prediction error is lower by this share: the rule and the
-number of the authors' program (gsynth)."""
-
-
-BLOCKS = 5
-"""Without never-treated units, this many runs of neighbouring periods are left out in turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +186,7 @@ def _from_all(cells: Cells, ranks: list[int], others: list[_Ranked] | None, opti
         if others is not None:
             error = others[place].error
         elif options.rank == "cv":
-            error = _mean(
-                fold_errors(cells.outcome, cells.untreated, cells.covariates, hard(rank), cells.panel.treated, BLOCKS)
-            )
+            error = folds_error(cells, cells.untreated, hard(rank))
         yield _Ranked(rank, (cells.outcome - found.fitted)[cells.panel.treated], found, error)
         one_more = np.where(np.arange(found.decomposition.values.size) <= rank, 1.0, 0.0)
         beginning = beginning_of(found, one_more)
@@ -213,42 +194,27 @@ def _from_all(cells: Cells, ranks: list[int], others: list[_Ranked] | None, opti
 
 def _from_never_treated(cells: Cells, before: Mask, ranks: list[int]) -> Iterator[_Ranked]:
     """Xu's estimator for each rank: effects and factors of the controls, loadings of the treated from `before`."""
-    treated = cells.panel.treated
-    controls = ~treated
-    covariates = cells.covariates[:, controls]
-    seen = cells.observed[controls]
-    for rank, found in zip(
-        ranks, completions(cells.outcome[controls], seen, covariates, map(hard, ranks)), strict=True
-    ):
-        left = cells.outcome[treated] - found.decomposition.periods
-        if len(covariates):
-            left = left - np.tensordot(found.coefficients, cells.covariates[:, treated], axes=1)
-        factors = found.decomposition.factors[:rank]
-        loadings = loadings_of(left, factors[:, None, :], before)
-        if loadings.collinear.any():
-            yield _Ranked(rank, None, found, None)
-            continue
-        gaps = left - loadings.level[:, None] - loadings.slopes.T @ factors
-        yield _Ranked(rank, gaps, found, _mean(left_out_errors(left, smoother(factors, np.ones(len(factors))), before)))
-
-
-def _mean(errors: Array) -> float | None:
-    """The mean square of the errors there are."""
-    known = errors[np.isfinite(errors)]
-    return float(np.mean(known**2)) if known.size else None
+    seen = cells.observed[~cells.panel.treated]
+    found = zip(ranks, predictions(cells, seen, before, [*map(hard, ranks)]), strict=True)
+    # of complete controls the factors are the same for all ranks, and the loadings on the first few of them nested
+    for _, group in itertools.groupby(found, key=lambda each: id(each[1].found.decomposition)):
+        several = list(group)
+        own, last = several[0][1], several[-1][1].found.decomposition
+        factors = last.factors[: several[-1][0]]
+        counts = [min(rank, len(factors)) for rank, _ in several]
+        nested = nested_loadings(own.left, factors[:, None, :], before, counts)
+        for (rank, each), loadings in zip(several, nested, strict=True):
+            if loadings.collinear.any():
+                yield _Ranked(rank, None, each.found, None)
+                continue
+            gaps = each.left - loadings.level[:, None] - loadings.slopes.T @ factors[:rank]
+            yield _Ranked(rank, gaps, each.found, each.error)
 
 
 def _chosen(tried: list[_Ranked], options: Options) -> _Ranked:
     if isinstance(options.rank, int):
         return next(each for each in tried if each.rank == options.rank)
-    best, lowest = tried[0], tried[0].error
-    for each in tried[1:]:
-        if each.error is None or lowest is None:
-            continue
-        if lowest - each.error > BETTER * lowest:
-            best = each
-        lowest = min(lowest, each.error)
-    return best
+    return tried[preferred([each.error for each in tried])]
 
 
 def _collinear(rank: int) -> EstimationError:

@@ -9,18 +9,15 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field
 
-from evaluation.completion import Completion, beginning_of, completed, completions, fold_errors, soft, unsettled_note
+from evaluation.completion import Completion, beginning_of, completed, completions, soft, unsettled_note
 from evaluation.contracts import Fit, Method
+from evaluation.cross_validation import BLOCKS, folds_error, predictions, preferred
 from evaluation.gaps import Cells, cells_of, fit_from_gaps, mean_gap
-from evaluation.low_rank import left_out_errors, smoother
+from evaluation.low_rank import Decomposition
 from evaluation.panel import Array, Mask, Panel
 from evaluation.result import Value
 
 NAME = "matrix_completion"
-
-BLOCKS = 5
-"""A treated unit's periods before the start are left out in this many runs of neighbours: what has to be predicted in the end
-is a run too, and a single period between two that are seen is too easy where neighbours are alike."""
 
 GRID = 15
 """Penalties tried, evenly on the log scale from the one that leaves nothing but unit and period effects down to `SMALLEST`."""
@@ -30,9 +27,6 @@ PATIENCE = 3
 
 SMALLEST = 1e-3
 """The smallest penalty tried, relative to the largest: that of the authors' program (gsynth)."""
-
-BETTER = 1e-3
-"""A smaller penalty is preferred to a larger one when its mean squared prediction error is lower by this share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +86,7 @@ def fit(panel: Panel, options: Options) -> Fit:
     cells = cells_of(panel, options.covariates, NAME, never_treated=False, fewest=2, slopes=True)
     treated = cells.panel.treated
     tried = _tried(cells, cells.untreated[treated], cells.untreated, options)
-    chosen = _chosen(tried)
+    chosen = tried[preferred([each.error for each in tried])]
     # from the never-treated units' factors the completion has not far to go
     beginning = None if chosen.found is None else beginning_of(chosen.found)
     found = completed(cells.outcome, cells.untreated, cells.covariates, soft(chosen.threshold), beginning)
@@ -120,7 +114,8 @@ def gaps(panel: Panel, options: Options) -> Array:
     """(periods,) residuals of the treated when all cells are fitted, the null imposed everywhere."""
     cells = cells_of(panel, options.covariates, NAME, never_treated=False, fewest=2, slopes=True)
     treated = cells.panel.treated
-    chosen = _chosen(_tried(cells, cells.observed[treated], cells.observed, options))
+    tried = _tried(cells, cells.observed[treated], cells.observed, options)
+    chosen = tried[preferred([each.error for each in tried])]
     found = completed(cells.outcome, cells.observed, cells.covariates, soft(chosen.threshold))
     return mean_gap(cells, (cells.outcome - found.fitted)[treated])
 
@@ -133,36 +128,25 @@ def _tried(cells: Cells, before: Mask, untreated: Mask, options: Options) -> lis
     alone = int(controls.sum()) >= 2 and bool(untreated[controls].any(axis=0).all())
     # singular values grow with the root of the number of units
     more = np.sqrt(cells.panel.n_units / max(1, int(controls.sum()))) if alone else 1.0
+    whole: Decomposition | None = None
     if options.penalty != "cv":
         if not alone:
             return [_Tried(options.penalty, options.penalty * size, None, None, None)]
-        thresholds = np.array([options.penalty * size / more])
+        thresholds = [options.penalty * size / more]
     else:
-        thresholds = _grid(cells, controls if alone else np.ones(len(controls), dtype=np.bool_), untreated)
+        thresholds, whole = _grid(cells, controls if alone else np.ones(len(controls), dtype=np.bool_), untreated)
     found: list[_Tried] = []
     if not alone:
-        for threshold in thresholds.tolist():
-            errors = fold_errors(cells.outcome, untreated, cells.covariates, soft(threshold), treated, BLOCKS)
-            found.append(_Tried(threshold / size, threshold, None, _mean(errors), None))
+        for threshold in thresholds:
+            error = folds_error(cells, untreated, soft(threshold))
+            found.append(_Tried(threshold / size, threshold, None, error, None))
             if _past_the_lowest([one.error for one in found]):
                 break
         return found
-    covariates = cells.covariates[:, controls]
-    seen = untreated[controls]
-    for threshold, each in zip(
-        thresholds.tolist(),
-        completions(cells.outcome[controls], seen, covariates, map(soft, thresholds.tolist())),
-        strict=True,
-    ):
-        error = None
-        if options.penalty == "cv":
-            left = cells.outcome[treated] - each.decomposition.periods
-            if len(covariates):
-                left = left - np.tensordot(each.coefficients, cells.covariates[:, treated], axes=1)
-            error = _mean(left_out_errors(left, smoother(each.decomposition.factors, each.keep), before, BLOCKS))
-        found.append(
-            _Tried(float(threshold * more / size), float(threshold * more), int((each.keep > 0.0).sum()), error, each)
-        )
+    predicted = predictions(cells, untreated[controls], before, [*map(soft, thresholds)], BLOCKS, whole)
+    for threshold, each in zip(thresholds, predicted, strict=True):
+        rank = int((each.found.keep > 0.0).sum())
+        found.append(_Tried(float(threshold * more / size), float(threshold * more), rank, each.error, each.found))
         if _past_the_lowest([one.error for one in found]):
             break
     return found
@@ -174,30 +158,13 @@ def _past_the_lowest(errors: list[float | None]) -> bool:
     return len(known) > PATIENCE and min(known[-PATIENCE:]) > min(known[:-PATIENCE])
 
 
-def _grid(cells: Cells, rows: Mask, untreated: Mask) -> Array:
-    """Thresholds from the largest singular value beside the effects downward; only zero where there is nothing beside them."""
+def _grid(cells: Cells, rows: Mask, untreated: Mask) -> tuple[list[float], Decomposition]:
+    """Thresholds from the largest singular value beside the effects downward, and what they are singular values of; only zero where
+    there is nothing beside the effects."""
     nothing = next(completions(cells.outcome[rows], untreated[rows], cells.covariates[:, rows], [soft(np.inf)]))
     values = nothing.decomposition.values
-    if not values.size:
-        return np.zeros(1)
-    return np.asarray(values[0] * np.geomspace(1.0, SMALLEST, GRID))
-
-
-def _chosen(tried: list[_Tried]) -> _Tried:
-    """The largest penalty that no smaller one beats by more than rounding."""
-    best, lowest = tried[0], tried[0].error
-    for each in tried[1:]:
-        if each.error is None:
-            continue
-        if lowest is None or lowest - each.error > BETTER * lowest:
-            best = each
-        lowest = each.error if lowest is None else min(lowest, each.error)
-    return best
-
-
-def _mean(errors: Array) -> float | None:
-    known = errors[np.isfinite(errors)]
-    return float(np.mean(known**2)) if known.size else None
+    steps = values[0] * np.geomspace(1.0, SMALLEST, GRID) if values.size else np.zeros(1)
+    return steps.tolist(), nothing.decomposition
 
 
 METHOD = Method(
