@@ -1,105 +1,81 @@
-"""Difference-in-differences of one treated unit with the cycle taken out, for all placebos at once, where algebra allows it."""
+"""Estimates of one treated unit with the cycle taken out of the outcomes, for the true and all placebo assignments at once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from coverage_study.kernels import Paths, did
+from coverage_study.batched import synthetic_did_weights
+from coverage_study.kernels import Paths
+from coverage_study.removed import Removed, Replication, cce, factors, region_time, sensitivity, unit_trend
+from coverage_study.shared_slopes import local_series, shift_share
+from coverage_study.simplex import simplex_weights
 from coverage_study.worlds import Shape
-from evaluation.cycle.loadings import Loadings, shrink
-from evaluation.panel import Array, Indices
+from evaluation.errors import EstimationError
+from evaluation.panel import Array, Mask
+
+Weights = Callable[[Array, Array, Mask, Shape], tuple[Array, Array]]
+"""(problems, periods) lines of the treated, (problems, units, periods) outcomes, which are controls, shape → weights of the units,
+(problems, units), and of the periods before the start, (problems, before)."""
 
 
-def unit_trend(outcome: Array, persons: Array | None, region: Indices, rows: Indices, shape: Shape) -> Paths:
-    """Each unit's own line is learnt from its own periods before the start, whoever is treated."""
-    time = np.arange(shape.periods) - (shape.before - 1) / 2.0
-    early = time[: shape.before]
-    trend = outcome[:, : shape.before] @ early / (early @ early)
-    return did(outcome - trend[:, None] * time, persons, rows, shape)
+def equal_weights(lines: Array, outcomes: Array, controls: Mask, shape: Shape) -> tuple[Array, Array]:
+    """Difference-in-differences."""
+    return controls / controls.sum(axis=1, keepdims=True), _equal_times(len(lines), shape)
 
 
-def region_time(outcome: Array, persons: Array | None, region: Indices, rows: Indices, shape: Shape) -> Paths:
-    """A unit's change minus the mean change of the others in its region; the controls' own deviations sum to zero.
+def synthetic_weights(lines: Array, outcomes: Array, controls: Mask, shape: Shape) -> tuple[Array, Array]:
+    """Demeaned synthetic control."""
+    early = outcomes[:, :, : shape.before] - outcomes[:, :, : shape.before].mean(axis=2, keepdims=True)
+    targets = lines[:, : shape.before] - lines[:, : shape.before].mean(axis=1, keepdims=True)
+    return simplex_weights(early.transpose(0, 2, 1), targets, controls), _equal_times(len(lines), shape)
 
-    NaN for a placebo without anybody else in its region.
+
+def both_weights(lines: Array, outcomes: Array, controls: Mask, shape: Shape) -> tuple[Array, Array]:
+    """Synthetic difference in differences."""
+    return synthetic_did_weights(lines, outcomes, controls, shape.window, shape.before, shape.window)
+
+
+def _equal_times(problems: int, shape: Shape) -> Array:
+    return np.full((problems, shape.before), 1.0 / shape.before)
+
+
+WEIGHTS: dict[str, Weights] = {
+    "did": equal_weights,
+    "synthetic_did": both_weights,
+    "synthetic_control demeaned": synthetic_weights,
+}
+"""By the estimator's name, an option that is switched on behind it."""
+
+REMOVED: dict[str, Callable[[Replication, Shape], Removed]] = {
+    "unit_trend": unit_trend,
+    "sensitivity": sensitivity,
+    "region_time": region_time,
+    "local_series": local_series,
+    "shift_share": shift_share,
+    "factors": factors,
+    "cce": cce,
+}
+"""By the adjustment's name."""
+
+
+def adjusted(estimator: str, adjust: str, replication: Replication, shape: Shape) -> Paths:
+    """The paths of a replication, NaN for placebos that cannot be adjusted, and the variance that shared slopes bring into each.
+
+    Raises
+    ------
+    EstimationError
+        The truly treated unit cannot be adjusted.
     """
-    lines = outcome - outcome[:, : shape.before].mean(axis=1, keepdims=True)
-    member = region[:, None] == np.unique(region)
-    pool = lines[1:]
-    count, total = member[1:].sum(axis=0), member[1:].T.astype(float) @ pool
-    place = member.argmax(axis=1)
-    others = count[place[1:]] - 1
-    means = (total[place[1:]] - pool) / np.where(others > 0, others, np.nan)[:, None]
-    return Paths(lines[0] - total[place[0]] / count[place[0]], pool - means)
-
-
-def sensitivity(outcome: Array, persons: Array | None, region: Indices, rows: Indices, shape: Shape) -> Paths:
-    """Each unit's reaction to the mean of the others, shrunk, times that mean.
-
-    For placebo j a control i is held against the mean of all but i and j: slopes for all pairs follow from the products of the
-    units' lines before the start.
-    """
-    lines = outcome - outcome[:, : shape.before].mean(axis=1, keepdims=True)
-    noise = None if persons is None else 1.0 / persons
-    pool = lines[1:]
-    own = _sensitivity(pool, lines[0], noise, shape)
-    every = np.arange(len(pool))
-    others = np.empty_like(pool)
-    slopes, spreads, variances = _slopes_of_pairs(pool[:, : shape.before])
-    last = len(pool) - 2
-    for row in every:
-        keep = every != row
-        total = pool.sum(axis=0) - pool[row]
-        reaction = _reaction(
-            np.append(slopes[keep, row], slopes[row, row]),
-            np.append(spreads[keep, row], spreads[row, row]),
-            np.append(variances[keep, row], variances[row, row]),
-            None if noise is None else np.append(noise[1:][keep], noise[1 + row]),
-        )
-        controls = reaction[:-1]
-        cycle = (controls.sum() * total - controls @ pool[keep]) / last
-        others[row] = pool[row] - reaction[-1] * total / (last + 1) - (total - cycle) / (last + 1)
-    return Paths(own, others)
-
-
-def _slopes_of_pairs(early: Array) -> tuple[Array, Array, Array]:
-    """(units, units) slope, sum of squares of the regressor and residual variance of unit i where j is treated; j's own at [j, j]."""
-    n, periods = early.shape
-    products = early @ early.T
-    with_total = products.sum(axis=1)
-    squares = np.diag(products)
-    both = (with_total[:, None] - squares[:, None] - products) / (n - 2)
-    size = (
-        with_total.sum() + squares[:, None] + squares - 2.0 * (with_total[:, None] + with_total) + 2.0 * products
-    ) / (n - 2) ** 2
-    alone = np.arange(n)
-    both[alone, alone] = (with_total - squares) / (n - 1)
-    size[alone, alone] = (with_total.sum() + squares - 2.0 * with_total) / (n - 1) ** 2
-    return both / size, size, (squares[:, None] - both**2 / size) / (periods - 2)
-
-
-def _reaction(slope: Array, spread: Array, variance: Array, noise: Array | None) -> Array:
-    """The product's shrunken slopes, the last unit being the treated one."""
-    known = np.ones(slope.size, dtype=np.bool_)
-    donors = known.copy()
-    donors[-1] = False
-    return shrink(Loadings(slope, np.sqrt(variance / spread), spread, variance, known), donors, noise).slope
-
-
-def _sensitivity(pool: Array, line: Array, noise: Array | None, shape: Shape) -> Array:
-    """The treated unit's path: its nation is the mean of the whole pool, a control's that of the pool without itself."""
-    total = pool.sum(axis=0)
-    seen = np.vstack([(total - pool) / (len(pool) - 1), total / len(pool)])
-    units = np.vstack([pool, line])
-    early, nation = units[:, : shape.before], seen[:, : shape.before]
-    spread = np.einsum("ut,ut->u", nation, nation)
-    both = np.einsum("ut,ut->u", early, nation)
-    squares = np.einsum("ut,ut->u", early, early)
-    variance = (squares - both**2 / spread) / (shape.before - 2)
-    reaction = _reaction(both / spread, spread, variance, None if noise is None else np.append(noise[1:], noise[0]))
-    rest = units - reaction[:, None] * seen
-    return np.asarray(rest[-1] - rest[:-1].mean(axis=0))
-
-
-ADJUSTED = {"unit_trend": unit_trend, "region_time": region_time, "sensitivity": sensitivity}
-"""By the adjustment's name: (units, periods) outcomes, (units,) persons or None, (units,) regions, rows, shape → paths."""
+    found = REMOVED[adjust](replication, shape)
+    every = np.arange(len(found.rest))
+    lines = found.rest[every, every]
+    omega, times = WEIGHTS[estimator](lines, found.rest, found.controls, shape)
+    gaps = lines - (omega[:, None] @ found.rest)[:, 0]
+    gaps -= (gaps[:, : shape.before] * times).sum(axis=1, keepdims=True)
+    if found.possible is not None:
+        if not found.possible[0]:
+            raise EstimationError(f"{adjust}: the treated unit cannot be adjusted")
+        gaps[~found.possible] = np.nan
+    return Paths(gaps[0], gaps[1:], None if found.shared is None else found.shared.variances(omega, times, shape))

@@ -19,10 +19,14 @@ from evaluation.panel import Array, Indices, Mask
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """Effects by period of one replication: `own` (periods,) of the treated, `others` (assignments, periods) of the placebos."""
+    """Effects by period of one replication: `own` (periods,) of the treated, `others` (assignments, periods) of the placebos.
+
+    `slope_variances` (1 + assignments,): what slopes that all units share bring into the effect of each, where there are any.
+    """
 
     own: Array
     others: Array
+    slope_variances: Array | None = None
 
 
 def assignments(treated: int, most: int, rng: Rng) -> Indices:

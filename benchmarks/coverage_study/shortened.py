@@ -39,7 +39,10 @@ def fits_of(paths: Paths, rows: Indices, shape: Shape, *, exhaustive: bool) -> t
     times = TIMES[shape]
     possible = np.isfinite(paths.others).all(axis=1)
     if not possible.all():
-        fewer = Paths(paths.own, paths.others[possible])
+        of_slopes = paths.slope_variances
+        fewer = Paths(
+            paths.own, paths.others[possible], None if of_slopes is None else of_slopes[np.append(True, possible)]
+        )
         fit, placebos = fits_of(fewer, rows[possible], shape, exhaustive=exhaustive)
         return fit, dataclasses.replace(placebos, failed=int((~possible).sum()))
     every = np.vstack([paths.own, paths.others])
@@ -47,9 +50,10 @@ def fits_of(paths: Paths, rows: Indices, shape: Shape, *, exhaustive: bool) -> t
     gaps = np.sqrt(np.mean(every[:, : shape.before] ** 2, axis=1)).tolist()
     shown = every[:, shape.before + times]
     shown[:, times < 0] = every[:, : shape.before].mean(axis=1, keepdims=True)
+    variances = [0.0] * len(every) if paths.slope_variances is None else paths.slope_variances.tolist()
     fits = [
-        Fit(att=effect, effects=path, event_times=times, fit_rmse=gap)
-        for effect, path, gap in zip(effects, shown, gaps, strict=True)
+        Fit(att=effect, effects=path, event_times=times, fit_rmse=gap, slope_variance=variance)
+        for effect, path, gap, variance in zip(effects, shown, gaps, variances, strict=True)
     ]
     return fits[0], Quick(tuple(map(tuple, rows.tolist())), tuple(fits[1:]), 0, exhaustive)
 

@@ -10,8 +10,9 @@ from typing import Any, cast
 import numpy as np
 
 from coverage_study import lean
-from coverage_study.adjusted import ADJUSTED
+from coverage_study.adjusted import REMOVED, WEIGHTS, adjusted
 from coverage_study.kernels import KERNELS, Paths, assignments
+from coverage_study.removed import Replication
 from coverage_study.shortened import fits_of, shortened
 from coverage_study.table import Row, monte_carlo_error, supported
 from coverage_study.worlds import SHAPES, UNITS, WORLDS, Drawn, Shape, draw, panel, shows_persons, spread
@@ -157,18 +158,18 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
     count = 0
     for drawn, place in draws(group):
         seen = panel(drawn, place, shape, group.treated, sized=shows_persons(world))
-        if kernel is not None:
-            paths = kernel(drawn, place, rows)
-            fit, placebos = fits_of(paths, rows, shape, exhaustive=group.treated == 1)
-        else:
-            try:
+        try:
+            if kernel is not None:
+                paths = kernel(drawn, place, rows)
+                fit, placebos = fits_of(paths, rows, shape, exhaustive=group.treated == 1)
+            else:
                 whole = pipeline(seen)
                 refits = placebo_fits(pipeline, seen, stream(SEED, f"assignments/{group.treated}"), most=group.most)
-            except EstimationError as error:
-                if refused.setdefault(WHOLE_FIT, Refusals()).add(f"refused: {error}", not tallies):
-                    break
-                continue
-            fit, placebos, paths = shortened(whole, refits, shape)
+                fit, placebos, paths = shortened(whole, refits, shape)
+        except EstimationError as error:
+            if refused.setdefault(WHOLE_FIT, Refusals()).add(f"refused: {error}", not tallies):
+                break
+            continue
         count = len(placebos.fits)
         made_already: dict[str, Interval] = {}
         for name in only:
@@ -227,17 +228,17 @@ def _lean_rows(group: Group) -> list[Row]:
     count = 0
     for drawn, place in draws(group):
         seen = panel_of(group, drawn, place)
-        if kernel is not None:
-            fit, placebos = fits_of(kernel(drawn, place, rows), rows, shape, exhaustive=group.treated == 1)
-        else:
-            try:
+        try:
+            if kernel is not None:
+                fit, placebos = fits_of(kernel(drawn, place, rows), rows, shape, exhaustive=group.treated == 1)
+            else:
                 whole = pipeline(seen)
                 refits = placebo_fits(pipeline, seen, stream(SEED, f"assignments/{group.treated}"), most=group.most)
-            except EstimationError as error:
-                if refused.setdefault("default", Refusals()).add(f"refused: {error}", not tallies):
-                    break
-                continue
-            fit, placebos, _ = shortened(whole, refits, shape)
+                fit, placebos, _ = shortened(whole, refits, shape)
+        except EstimationError as error:
+            if refused.setdefault("default", Refusals()).add(f"refused: {error}", not tallies):
+                break
+            continue
         count = len(placebos.fits)
         known: dict[str, tuple[float, float, float]] = {}
         for name in (*lean.NAMES, "default"):
@@ -271,11 +272,14 @@ def kernel_of(group: Group) -> Callable[[Drawn, int, Indices], Paths] | None:
         return lambda drawn, place, rows: plain(
             drawn.outcome[place], drawn.persons[place] if sized else None, rows, shape
         )
-    if group.adjust in ADJUSTED and group.estimator == "did" and group.treated == 1:
-        adjusted = ADJUSTED[group.adjust]
-        return lambda drawn, place, rows: adjusted(
-            drawn.outcome[place], drawn.persons[place] if sized else None, drawn.region[place], rows, shape
-        )
+    if group.estimator in WEIGHTS and group.adjust in REMOVED and group.treated == 1:
+
+        def kernel(drawn: Drawn, place: int, rows: Indices) -> Paths:
+            persons = drawn.persons[place] if sized else None
+            replication = Replication(drawn.outcome[place], drawn.series[place], persons, drawn.region[place])
+            return adjusted(group.estimator, group.adjust, replication, shape)
+
+        return kernel
     return None
 
 

@@ -1,16 +1,21 @@
 """The fast estimates and intervals of the coverage study are the product's own."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from coverage_study import lean
-from coverage_study.adjusted import ADJUSTED
+from coverage_study.adjusted import REMOVED
+from coverage_study.batched_noise import variance_functions
 from coverage_study.kernels import KERNELS, assignments, did_effects
 from coverage_study.shortened import TIMES, fits_of
 from coverage_study.study import PLACEBO_FAMILY, Group, default_choice, draws, kernel_of, pipeline_of, run
 from coverage_study.worlds import SHAPES, WORLDS, draw, panel, shows_persons
 
+from evaluation.errors import EstimationError
 from evaluation.inference import INFERENCES
 from evaluation.inference.draws import placebo_fits
+from evaluation.noise import variance_function
 from evaluation.proof.coverage import SAME_AS
 from evaluation.study import run_pipeline, stream
 
@@ -43,16 +48,19 @@ def test_a_kernel_finds_what_the_product_finds_in_every_world(kernel):
         assert np.abs(found.others - placebos.paths(fit.event_times)).max() <= ROUNDING, name
 
 
-@pytest.mark.parametrize(("kernel", "name", "periods"), [
-    ("did", "sizes", 14), ("did", "factors", 60), ("synthetic_control", "levels", 14), ("synthetic_did", "cycle", 14),
-    ("synthetic_control demeaned", "sizes", 14),
+@pytest.mark.parametrize(("estimator", "adjust", "name", "periods"), [
+    ("did", "none", "sizes", 14), ("did", "none", "factors", 60), ("synthetic_control", "none", "levels", 14),
+    ("synthetic_did", "none", "cycle", 14), ("synthetic_control demeaned", "none", "sizes", 14),
+    ("did", "shift_share", "far_loading", 14), ("synthetic_did", "local_series", "sizes", 14),
 ])  # fmt: skip
-def test_with_one_treated_unit_the_intervals_are_the_product_s(kernel, name, periods):
-    drawn, seen = one(name, periods, size="median" if WORLDS[name].sized else "any")
+def test_with_one_treated_unit_the_intervals_are_the_product_s(estimator, adjust, name, periods):
+    size = "median" if WORLDS[name].sized else "any"
+    drawn, seen = one(name, periods, size=size)
     shape = SHAPES[periods]
     rows = assignments(1, 999, stream(2, "rows"))
-    fit, placebos = fits_of(paths_of(kernel, drawn, name, rows, periods), rows, shape, exhaustive=True)
-    pipeline = pipeline_of(kernel, "none")
+    kernel = kernel_of(Group(name, periods, 1, size, estimator, adjust, "placebos", 1))
+    fit, placebos = fits_of(kernel(drawn, 0, rows), rows, shape, exhaustive=True)
+    pipeline = pipeline_of(estimator, adjust)
     whole, refits = pipeline(seen), placebo_fits(pipeline, seen, stream(2, "rows"))
     late, shown = TIMES[shape] >= 0, np.isin(whole.event_times, TIMES[shape][TIMES[shape] >= 0])
     for inference in PLACEBO_FAMILY:
@@ -133,18 +141,77 @@ def test_with_one_start_estimators_for_several_are_difference_in_differences():
             assert pipeline_of(estimator, "none")(each).att == pytest.approx(expected, abs=ROUNDING), estimator
 
 
-@pytest.mark.parametrize("adjust", ADJUSTED)
-def test_an_adjusted_kernel_finds_what_the_product_finds(adjust):
-    rows = assignments(1, 999, stream(2, "rows"))
-    for name, size in (("cycle", "any"), ("sizes", "small")):
-        drawn, seen = one(name, size=size)
-        paths = kernel_of(Group(name, 14, 1, size, "did", adjust, "placebos", 1))(drawn, 0, rows)
-        pipeline = pipeline_of("did", adjust)
+def few_units(name, periods, units):
+    """A replication with its first units only, which the product fits sooner: outcomes and what is known of them, and the panel."""
+    drawn, seen = one(name, periods, size="small" if WORLDS[name].sized else "any")
+    parts = {field: getattr(drawn, field)[:, :units] for field in ("outcome", "series", "persons", "region")}
+    return dataclasses.replace(drawn, **parts), seen.keep_units(np.arange(units))
+
+
+def adjusted_paths(estimator, adjust, drawn, name, periods=14):
+    rows = assignments(1, 999, stream(2, "rows"))[: drawn.outcome.shape[1] - 1]
+    return kernel_of(Group(name, periods, 1, "any", estimator, adjust, "placebos", 1))(drawn, 0, rows), rows
+
+
+@pytest.mark.parametrize(("estimator", "adjust"), [
+    *(("did", adjust) for adjust in REMOVED),
+    *((each, adjust) for each in ("synthetic_did", "synthetic_control demeaned")
+      for adjust in ("sensitivity", "region_time", "local_series")),
+])  # fmt: skip
+def test_an_adjusted_kernel_finds_what_the_product_finds(estimator, adjust):
+    for name, periods, units in (
+        ("cycle", 14, 60), ("sizes", 14, 24), ("factors", 14, 24), ("far_loading", 14, 24), ("cycle", 60, 24),
+    ):  # fmt: skip
+        drawn, seen = few_units(name, periods, units)
+        paths, rows = adjusted_paths(estimator, adjust, drawn, name, periods)
+        pipeline = pipeline_of(estimator, adjust)
         fit, placebos = pipeline(seen), placebo_fits(pipeline, seen, stream(2, "rows"))
         possible = np.isfinite(paths.others).all(axis=1)
-        assert placebos.assignments == tuple(map(tuple, rows[possible].tolist()))  # Bornholm has nobody beside it
-        assert np.abs(paths.own - fit.effects).max() <= ROUNDING
-        assert np.abs(paths.others[possible] - placebos.paths(fit.event_times)).max() <= ROUNDING
+        assert placebos.assignments == tuple(map(tuple, rows[possible].tolist()))  # some have nobody beside them
+        assert np.abs(paths.own - fit.effects).max() <= ROUNDING, name
+        assert np.abs(paths.others[possible] - placebos.paths(fit.event_times)).max() <= ROUNDING, name
+        variances = np.array([each.slope_variance for each in (fit, *placebos.fits)])
+        if paths.slope_variances is None:
+            assert not variances.any()
+        else:
+            assert paths.slope_variances == pytest.approx(variances, rel=ROUNDING, abs=ROUNDING)
+
+
+def test_an_adjusted_kernel_refuses_where_the_product_does():
+    drawn, seen = few_units("ar1", 14, 12)
+    same = dataclasses.replace(drawn, series=drawn.outcome)
+    shown = dataclasses.replace(seen, cycle={"series": seen.outcome})
+    with pytest.raises(EstimationError):
+        pipeline_of("did", "cce")(shown)
+    with pytest.raises(EstimationError):
+        adjusted_paths("did", "cce", same, "ar1")
+
+
+def test_a_series_that_all_units_react_to_alike_has_one_slope():
+    drawn, seen = few_units("ar1", 14, 24)
+    series = drawn.series.copy()
+    series[..., : SHAPES[14].before] = np.arange(SHAPES[14].before)
+    paths, _ = adjusted_paths("did", "local_series", dataclasses.replace(drawn, series=series), "ar1")
+    shown, pipeline = dataclasses.replace(seen, cycle={"series": series[0]}), pipeline_of("did", "local_series")
+    assert pipeline.adjust(shown).terms["dropped"] == "national"
+    fit, placebos = pipeline(shown), placebo_fits(pipeline, shown, stream(2, "rows"))
+    assert np.abs(paths.own - fit.effects).max() <= ROUNDING
+    assert np.abs(paths.others - placebos.paths(fit.event_times)).max() <= ROUNDING
+    assert paths.slope_variances[0] == pytest.approx(fit.slope_variance, rel=ROUNDING)
+
+
+def test_variances_by_persons_of_many_problems_are_the_product_s():
+    """Rising and falling with the persons, so that either part may be zero; and persons that are all alike, which tell nothing."""
+    rng = stream(4, "variances")
+    noise = 1.0 / np.geomspace(500.0, 50_000.0, 30)
+    squares = rng.chisquare(5, size=(12, 30)) * np.where(np.arange(12)[:, None] % 3, 1.0 + 4000.0 * noise, 1.0 / noise)
+    used = rng.random((12, 30)) < 0.8
+    for each in (noise, np.full(30, 0.01)):
+        found = variance_functions(each, squares, used)
+        for problem, rows in enumerate(used):
+            design = np.column_stack([np.ones(30), each])
+            expected = design @ variance_function(design[rows], squares[problem, rows])
+            assert found[problem] == pytest.approx(expected, rel=ROUNDING)
 
 
 def test_effects_of_many_replications_at_once():
