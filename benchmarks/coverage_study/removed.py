@@ -77,15 +77,19 @@ def controls_total(values: Array) -> Array:
 
 def others_mean(values: Array) -> Array:
     """(problems, units, periods) mean of (units, periods) `values` over the controls, a control's own left out."""
-    controls = controls_of(len(values)).astype(np.float64)
-    count = (controls.sum(axis=1, keepdims=True) - controls)[:, :, None]
-    return np.asarray((controls_total(values)[:, None] - controls[:, :, None] * values) / count)
+    total, every = controls_total(values), np.arange(len(values))
+    count = controls_of(len(values)).sum(axis=1)[:, None]
+    # in place, here and below: new arrays of this size cost more than the sums
+    means = total[:, None] - values
+    means *= 1.0 / (count - 1)[:, :, None]
+    means[:, 0] = means[every, every] = total / count
+    return np.asarray(means)
 
 
 def centred(values: Array, before: int) -> Array:
     """The periods before the start, each series measured from its mean there."""
     early = values[..., :before]
-    return np.asarray(early - early.mean(axis=-1, keepdims=True))
+    return np.asarray(early - np.einsum("...t->...", early)[..., None] / before)
 
 
 def unit_trend(replication: Replication, shape: Shape) -> Removed:
@@ -108,7 +112,8 @@ def sensitivity(replication: Replication, shape: Shape) -> Removed:
     controls = controls_of(len(line))
     noise = None if replication.persons is None else 1.0 / replication.persons
     reaction = shrunk(slopes, spread, variance, controls, noise)
-    return Removed(replication.outcome - reaction[:, :, None] * nation, controls)
+    nation *= reaction[:, :, None]
+    return Removed(np.subtract(replication.outcome, nation, out=nation), controls)
 
 
 def region_time(replication: Replication, shape: Shape) -> Removed:
@@ -122,24 +127,29 @@ def region_time(replication: Replication, shape: Shape) -> Removed:
     count = controls @ member
     means = (pool - own) / np.maximum(count, 1.0)[:, :, None]
     others = count[:, place]
-    return Removed(replication.outcome - means[:, place], controls & (others > 1), np.diag(others) > 0)
+    rest = means[:, place]
+    return Removed(
+        np.subtract(replication.outcome, rest, out=rest), controls & (others > 1), np.asarray(np.diag(others) > 0)
+    )
 
 
 def cce(replication: Replication, shape: Shape) -> Removed:
     """Each unit's loadings on the others' mean outcome and mean series, times these."""
-    averages = np.array([others_mean(replication.outcome), others_mean(replication.series)])
+    averages = [others_mean(replication.outcome), others_mean(replication.series)]
     line = centred(replication.outcome, shape.before)
-    seen = centred(averages, shape.before)
-    lengths = np.sqrt(np.einsum("kput,kput->kpu", seen, seen))
+    seen = [centred(average, shape.before) for average in averages]
+    lengths = np.sqrt([np.einsum("put,put->pu", each, each) for each in seen])
     both = np.einsum("put,put->pu", *seen) / lengths.prod(axis=0)
-    right = np.einsum("kput,ut->kpu", seen, line) / lengths
+    right = np.array([np.einsum("put,ut->pu", each, line) for each in seen]) / lengths
     controls = controls_of(len(line))
     # the smaller eigenvalue of two series' correlations
     collinear = 1.0 - np.abs(both) < COLLINEAR
     used = controls | np.eye(len(line), dtype=np.bool_)
     loadings = (right - both * right[::-1]) / np.where(collinear, 1.0, 1.0 - both**2) / lengths
-    rest = replication.outcome - loadings[0][:, :, None] * averages[0]
-    rest -= loadings[1][:, :, None] * averages[1]
+    for average, loading in zip(averages, loadings, strict=True):
+        average *= loading[:, :, None]
+    rest = np.subtract(replication.outcome, averages[0], out=averages[0])
+    rest -= averages[1]
     return Removed(rest, controls, ~(collinear & used).any(axis=1))
 
 
@@ -171,4 +181,5 @@ def factors(replication: Replication, shape: Shape) -> Removed:
     grams[collinear] = np.eye(most)
     every = np.arange(len(outcome))
     loadings[every, every] = np.linalg.solve(grams, np.einsum("pkt,pt->pk", seen, line)[:, :, None])[:, :, 0] / lengths
-    return Removed(outcome - loadings @ paths, controls, ~collinear)
+    common = loadings @ paths
+    return Removed(np.subtract(outcome, common, out=common), controls, ~collinear)

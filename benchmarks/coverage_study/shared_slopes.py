@@ -48,9 +48,17 @@ def _without(replication: Replication, reaction: Array, nation: Array) -> Remove
         moments = found.moments(weight)
         slopes, inverse = _solved(moments, both)
     covariance = found.covariance(moments, slopes, inverse, both)
-    rest = replication.outcome - slopes[:, 0, None, None] * replication.series
-    rest -= (slopes[:, 1, None] * reaction)[:, :, None] * nation[:, None]
+    rest = _less(replication.outcome, replication.series, slopes[:, 0], slopes[:, 1:] * reaction, nation)
     return Removed(rest, found.controls, shared=Shared(replication.series, reaction, nation, covariance))
+
+
+def _less(outcome: Array, series: Array, slopes: Array, reaction: Array, nation: Array) -> Array:
+    """(problems, units, periods) outcome − slope × series − reaction × nation, of which the last is left out where it is zero."""
+    rest = slopes[:, None, None] * series
+    np.subtract(outcome, rest, out=rest)
+    if reaction.any():
+        rest -= reaction[:, :, None] * nation[:, None]
+    return np.asarray(rest)
 
 
 def _two(gram: Array) -> Mask:
@@ -124,10 +132,9 @@ class _Regression:
         on_series, on_nation = slopes[:, :1], slopes[:, 1:]
         means = found.outcome - on_series * found.series
         means -= on_nation * found.reaction[:, None] * self.n
-        rest = self.y - on_series[:, :, None] * self.x
-        rest -= (on_nation * self.reaction)[:, :, None] * self.n[:, None]
+        rest = _less(self.y, self.x, slopes[:, 0], on_nation * self.reaction, self.n)
         rest -= means[:, None]
-        return np.asarray(rest)
+        return rest
 
     def covariance(self, found: _Moments, slopes: Array, inverse: Array, both: Mask) -> Array:
         """(problems, 2, 2) with every unit its own cluster, and the product's factor for few of them."""
