@@ -208,7 +208,7 @@ def _evaluate(path: str, given: dict[str, Any]) -> int:
 
             _out(to_json(result).encode())
         else:
-            _answer(flow.sentences(result, (languages or result.languages)[0]), written)
+            _answer(flow.sentences(result, (languages or result.languages)[0]), written, flow.left_over(written))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted, after everything was written to {folder}") from None
     failed = [check.id for check in (*result.checks, *result.cycle.audit) if check.status == "failed"]
@@ -253,7 +253,7 @@ def _render(given: dict[str, Any]) -> int:
         written = flow.write(
             result, folder, path.stem, force="force" in given, languages=languages, audit="audit" in given
         )
-    _pages(written)
+    _pages(written, flow.left_over(written))
     return 0
 
 
@@ -354,16 +354,18 @@ def _abandon(stream: Any) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _answer(sentences: Iterable[str], written: Sequence[Path]) -> None:
+def _answer(sentences: Iterable[str], written: Sequence[Path], left_over: Sequence[Path]) -> None:
     for sentence in sentences:
         _print(escaped(sentence))
-    _pages(written)
+    _pages(written, left_over)
 
 
-def _pages(written: Sequence[Path]) -> None:
+def _pages(written: Sequence[Path], left_over: Sequence[Path]) -> None:
     for path in written:
         if path.suffix == ".html":
             _print(f"{escaped(str(path))}   one file, opens offline")
+    for path in left_over:
+        _print(f"{escaped(str(path))}   of an earlier run, left as it was")
 
 
 def _progress(given: dict[str, Any]) -> Callable[[str, str], None] | None:

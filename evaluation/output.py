@@ -163,6 +163,18 @@ def write(
     return tuple(files)
 
 
+def left_over(written: Collection[Path]) -> tuple[Path, ...]:
+    """Pages of earlier runs that lie beside the ones just `written` and show another state: another language, or for auditors."""
+    results = [path for path in written if path.suffix == ".json"]
+    endings = [
+        f"{ending}{language}.html"
+        for ending in ("", AUDIT)
+        for language in ("", *(f".{each}" for each in get_args(Language)))
+    ]
+    beside = [path.with_name(f"{path.stem}{ending}") for path in results for ending in endings]
+    return tuple(path for path in beside if path not in written and path.is_file() and _is_own(path))
+
+
 def _page_name(name: str, languages: Collection[str], language: str, ending: str = "") -> str:
     return f"{name}{ending}.html" if len(languages) == 1 else f"{name}{ending}.{language}.html"
 

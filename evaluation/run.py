@@ -429,5 +429,12 @@ def write(
     return output.write(result, folder, name, force=force, languages=languages, inputs=inputs, audit=audit)
 
 
+def left_over(written: tuple[Path, ...]) -> tuple[Path, ...]:
+    """Pages of earlier runs beside those written; see `evaluation.output.left_over`."""
+    from evaluation import output
+
+    return output.left_over(written)
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -45,6 +45,18 @@ def test_without_it_none_is_and_the_page_does_not_lead_there(evaluate: Any) -> N
     assert ".audit.da.html" not in Path("made.da.html").read_text(encoding="utf-8")
 
 
+def test_a_page_that_a_run_leaves_as_it_was_is_named(evaluate: Any) -> None:
+    assert evaluate("--render", "made.json", "--audit")[0] == 0
+    code, out, _ = evaluate("--render", "made.json", "--language", "en")
+    assert code == 0
+    assert [line for line in out.splitlines() if "of an earlier run" in line] == [
+        f"{name}   of an earlier run, left as it was"
+        for name in ("made.da.html", "made.audit.da.html", "made.audit.en.html")
+    ]
+    Path("made.da.html").write_text("a stranger's")
+    assert "made.da.html" not in evaluate("--render", "made.json", "--language", "en")[1]
+
+
 def test_the_result_and_the_tables_are_the_same_with_it(evaluate: Any) -> None:
     def written(*more: str) -> dict[str, bytes]:
         assert evaluate("--render", "made.json", "--output", "out", *more)[0] == 0
