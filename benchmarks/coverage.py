@@ -37,9 +37,11 @@ def chosen(wanted: str, replications: int | None, again: bool) -> list[Group]:
 
 def done(group: Group, rows: dict[tuple[str, ...], table.Row]) -> bool:
     """Whether the table has the group's rows, with as many replications, or the reason why there are fewer."""
-    row = rows.get(group.first_key)
+    row = rows.get(group.first_key) or rows.get((*group.first_key[:-1], "effect"))
     if row is None:
         return False
+    if row.key != group.first_key and row.replications:
+        return False  # the headline effect alone
     refused = re.match(r"\d+ of (\d+) panels (refused|no number)", row.note)
     if refused:
         return int(refused[1]) >= group.replications
@@ -64,7 +66,7 @@ def study(waiting: list[Group], processes: int, path: Path, again: bool) -> None
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 group = running.pop(future)
                 rows = table.read(path)
-                # the headline effect may be there with more replications than a group that looks at all statistics has
+                # some rows may be there with more replications
                 rows.update(
                     (row.key, row)
                     for row in future.result()

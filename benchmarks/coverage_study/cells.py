@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from coverage_study.study import Group
 from coverage_study.worlds import WORLDS
 
@@ -12,6 +10,7 @@ FAST = ("did", "event_study")
 ADJUSTMENTS = ("sensitivity", "region_time", "unit_trend")
 SLOW_ADJUSTMENTS = ("local_series", "shift_share", "factors", "cce")
 MAIN_WORLDS = ("ar1", "factors", "regional", "cycle", "far_loading")
+SEVERAL_WORLDS = ("ar1", "factors", "regional", "sizes", "cycle")
 FIRST_WORLDS = ("ar1", "factors", "cycle", "far_loading", "highest_level")
 ONE_PANEL = (
     "cluster", "cluster_cr2", "jackknife", "conley_taber", "newey_west", "driscoll_kraay", "multiplier_bootstrap",
@@ -25,6 +24,8 @@ FURTHER_ESTIMATORS = (
 CHEAP = tuple(name for name in ONE_PANEL if name != "wild_bootstrap")
 SLOW = ("wild_bootstrap", "conformal", "prediction_interval")
 """Inferences of which one replication takes long: in two worlds."""
+SLOW_LATE = (*SLOW, "cluster_cr2")
+"""The same with 60 periods."""
 
 
 def places(world: str) -> tuple[str, ...]:
@@ -35,25 +36,24 @@ def places(world: str) -> tuple[str, ...]:
 def groups() -> list[Group]:
     """All groups in the order in which they are run: what matters most first."""
     ordered = [
-        *_lean(14, 2000, 1000, FAST),
         *_one_treated(14, 1000, 1000),
-        *_several(14, 1000, lean=True),
         *_headlines(),
-        *_lean(60, 1000, 1000),
-        *_several(60, 1000, lean=True),
-        *_adjusted(14, 1000, ADJUSTMENTS, lean=True),
-        *_naive(14, (*CHEAP, *ONE_PATH)),
-        *_adjusted(14, 1000, SLOW_ADJUSTMENTS, lean=True),
+        *_several(14, 1000),
+        *_adjusted(14, 1000, ADJUSTMENTS),
+        *_adjusted(14, 1000, SLOW_ADJUSTMENTS),
         *_adjusted_weights(),
-        *_naive(60, (*CHEAP, *ONE_PATH)),
-        *_adjusted(60, 1000, ADJUSTMENTS, lean=True),
-        *_adjusted(60, 1000, SLOW_ADJUSTMENTS, lean=True),
+        *_naive(14, (*CHEAP, *ONE_PATH)),
+        *_one_treated(60, 1000, 1000, SIMPLE[:3]),
         *_further(),
+        *_several(60, 1000),
+        *_one_treated(60, 1000, 1000, SIMPLE[4:]),
+        *(group for group in _one_treated(60, 1000, 1000, SIMPLE[3:4]) if group.world in FIRST_WORLDS),
+        *_adjusted(60, 1000, ADJUSTMENTS),
+        *_adjusted(60, 1000, SLOW_ADJUSTMENTS),
+        *_naive(60, (*CHEAP, *ONE_PATH)),
         *_naive(14),
-        *_one_treated(60, 1000, 1000, ("did",)),
         *_naive(60),
         *_naive(14, ("prediction_interval",)),
-        *_naive(60, ("prediction_interval",)),
     ]
     return list(dict.fromkeys(ordered))
 
@@ -77,15 +77,10 @@ def _one_treated(periods: int, simple: int, weighted: int, estimators: tuple[str
     ]
 
 
-def _lean(periods: int, fast: int, weighted: int, estimators: tuple[str, ...] = SIMPLE) -> list[Group]:
-    """The headline effect alone, with more replications."""
-    return [replace(group, lean=True) for group in _one_treated(periods, fast, weighted, estimators)]
-
-
 def _headlines() -> list[Group]:
     """What the example evaluations declare as their headline."""
     return [
-        Group(world, 14, 1, size, "synthetic_did", "local_series", "placebos", 1000, lean=True)
+        Group(world, 14, 1, size, "synthetic_did", "local_series", "placebos", 1000)
         for world in ("ar1", "factors", "cycle", "sizes")
         for size in places(world)
     ]
@@ -97,7 +92,7 @@ def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH), replic
         for inference in ONE_PANEL
         for world in WORLDS
         for size in places(world)
-        if inference in only and (inference != "wild_bootstrap" or world in ("ar1", "cycle"))
+        if inference in only and (world in ("ar1", "cycle") or inference not in (SLOW if periods == 14 else SLOW_LATE))
     ]
     made += [
         Group(world, periods, 1, "any", estimator, "none", inference, replications)
@@ -109,9 +104,9 @@ def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH), replic
     return made
 
 
-def _adjusted(periods: int, replications: int, adjustments: tuple[str, ...], lean: bool = False) -> list[Group]:
+def _adjusted(periods: int, replications: int, adjustments: tuple[str, ...]) -> list[Group]:
     return [
-        Group(world, periods, 1, size, "did", adjust, "placebos", replications, lean=lean)
+        Group(world, periods, 1, size, "did", adjust, "placebos", replications)
         for adjust in adjustments
         for world in (WORLDS if adjustments == ADJUSTMENTS else MAIN_WORLDS)
         for size in places(world)
@@ -119,9 +114,7 @@ def _adjusted(periods: int, replications: int, adjustments: tuple[str, ...], lea
     ]
 
 
-def _several(
-    periods: int, replications: int, lean: bool = False, estimators: tuple[str, ...] = SIMPLE[:3]
-) -> list[Group]:
+def _several(periods: int, replications: int, estimators: tuple[str, ...] = SIMPLE[:3]) -> list[Group]:
     sizes = {"sizes": ("small", "large")}
     return [
         Group(
@@ -134,19 +127,18 @@ def _several(
             "placebos",
             replications,
             199 if estimator in FAST else 99,
-            lean,
         )
         for estimator in estimators
         for treated in (2, 5)
         for world in WORLDS
         for size in sizes.get(world, ("any",))
-        if estimator == "did" or world in ("ar1", "factors", "regional", "sizes", "cycle")
+        if estimator == "did" or world in (("ar1", "factors", "sizes") if periods == 60 else SEVERAL_WORLDS)
     ]
 
 
 def _further() -> list[Group]:
     return [
-        Group(world, 14, 1, "any", estimator, "none", "placebos", 1000, lean=True)
+        Group(world, 14, 1, "any", estimator, "none", "placebos", 1000)
         for estimator in FURTHER_ESTIMATORS
         for world in ("ar1", "factors", "cycle")
     ]
@@ -154,7 +146,7 @@ def _further() -> list[Group]:
 
 def _adjusted_weights() -> list[Group]:
     return [
-        Group(world, 14, 1, "any", estimator, adjust, "placebos", 1000, lean=True)
+        Group(world, 14, 1, "any", estimator, adjust, "placebos", 1000)
         for estimator in ("synthetic_did", "synthetic_control demeaned")
         for adjust in ("sensitivity", "region_time")
         for world in MAIN_WORLDS

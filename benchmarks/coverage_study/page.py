@@ -95,14 +95,14 @@ def by_inference(
 
 
 def by_estimator(
-    rows: Rows, periods: int, treated: int, inference: str, names: tuple[str, ...], adjust: str = "none"
+    rows: Rows, periods: int, treated: int, inference: str, names: tuple[str, ...], statistic: str = "effect"
 ) -> str:
     """Lines are estimators."""
 
     def key(name: str) -> Callable[[str, str], tuple[str, ...]]:
-        return lambda world, size: (world, str(periods), str(treated), size, name, adjust, inference)
+        return lambda world, size: (world, str(periods), str(treated), size, name, "none", inference)
 
-    return sizes(rows, {f"`{name}`": key(name) for name in names}, "estimator")
+    return sizes(rows, {f"`{name}`": key(name) for name in names}, "estimator", statistic)
 
 
 def by_adjustment(rows: Rows, periods: int, estimator: str, inference: str) -> str:
@@ -132,40 +132,48 @@ def power(rows: Rows, periods: int, inference: str) -> str:
     return "\n".join(out) if len(out) > 2 else "Not run yet."
 
 
+PRINTED = {"effect": "", "first_period": ", single periods", "joint": ", all periods together"}
+"""Statistics whose p-values a page prints by default, as the list of failures names them."""
+
+
 def unsupported(rows: Rows) -> str:
     """Designs in which no inference of the table keeps its size, and those in which the default one does not."""
-    headline = [row for row in rows.values() if row.statistic == "effect" and row.size_05 is not None]
     designs: dict[tuple[str, ...], list[Row]] = {}
-    for row in headline:
-        designs.setdefault(
-            (row.world, str(row.periods), str(row.treated), row.treated_size, row.estimator, row.adjust), []
-        ).append(row)
-    nothing, default = [], []
-    for (world, periods, treated, size, estimator, adjust), found in sorted(designs.items()):
-        if not any(row.inference == "default" for row in found):
+    for row in rows.values():
+        if row.statistic in PRINTED and row.size_05 is not None:
+            key = (row.world, str(row.periods), str(row.treated), row.treated_size, row.estimator, row.adjust)
+            designs.setdefault((*key, row.statistic), []).append(row)
+    nothing, bold, careful = [], [], []
+    for (world, periods, treated, size, estimator, adjust, statistic), found in sorted(designs.items()):
+        own = next((row for row in found if row.inference == "default"), None)
+        if own is None or own.supported:
             continue
-        name = f"{column(world, size)}, {periods} periods, {treated} treated, `{estimator}`" + (
-            "" if adjust == "none" else f" after `{adjust}`"
-        )
-        own = next(row for row in found if row.inference == "default")
-        careful = any(row.size_05 is not None and row.size_05 < LEAST for row in found)
-        if not any(row.supported for row in found):
-            nothing.append(
-                f"- {name}" + (" (some reject less often than 3 %: too careful, never too bold)" if careful else "")
-            )
-        elif not own.supported:
-            assert own.size_05 is not None
-            kind = "too careful" if own.size_05 < LEAST else "too bold"
-            default.append(f"- {name}: {100 * own.size_05:.1f} %, {kind}")
+        assert own.size_05 is not None
+        after = "" if adjust == "none" else f" after `{adjust}`"
+        name = f"{column(world, size)}, {periods} periods, {treated} treated, `{estimator}`{after}{PRINTED[statistic]}"
+        line = f"- {name}: {100 * own.size_05:.1f} %"
+        if own.size_05 < LEAST:
+            careful.append(line)
+        elif any(row.supported for row in found):
+            bold.append(line)
+        else:
+            least = min(row.size_05 for row in found if row.size_05 is not None)
+            told = "the others reject too seldom or too often" if least < LEAST else "and so does every other"
+            nothing.append(f"{line}, {told}")
+    none = ["- none of the designs"]
     return "\n".join(
         [
-            "No inference of the table keeps its size in:",
+            "The default rejects too often, and no inference of the table keeps its size, in:",
             "",
-            *(nothing or ["- none of the designs"]),
+            *(nothing or none),
             "",
-            "Some inference does, but the default does not, in:",
+            "The default rejects too often, though some inference keeps its size, in:",
             "",
-            *(default or ["- none of the designs"]),
+            *(bold or none),
+            "",
+            "The default rejects too seldom (valid, but finds less than it could) in:",
+            "",
+            *(careful or none),
         ]
     )
 
@@ -178,11 +186,17 @@ def tables(rows: Rows) -> dict[str, str]:
     for periods in (14, 60):
         made[f"one_panel_{periods}"] = by_inference(rows, periods, 1, "did", ONE_PANEL)
         made[f"one_path_{periods}"] = by_inference(rows, periods, 1, "synthetic_control", ONE_PATH)
+        made[f"one_path_demeaned_{periods}"] = by_inference(rows, periods, 1, "synthetic_control demeaned", ONE_PATH)
         made[f"power_{periods}"] = power(rows, periods, "default")
         made[f"adjusted_{periods}"] = by_adjustment(rows, periods, "did", "default")
         for treated in (2, 5):
             made[f"several_{treated}_{periods}"] = by_estimator(rows, periods, treated, "default", simple)
-    for statistic in ("first_period", "joint", "ratio"):
+    for estimator in simple[1:3]:
+        made[f"adjusted_{estimator.replace(' ', '_')}_14"] = by_adjustment(rows, 14, estimator, "default")
+    for statistic in ("first_period", "joint"):
+        made[f"default_{statistic}"] = by_estimator(rows, 14, 1, "default", (*simple, "event_study"), statistic)
+    made["default_ratio"] = by_estimator(rows, 14, 1, "placebo", (*simple, "event_study"), "ratio")
+    for statistic in ("first_period", "joint"):
         made[f"did_{statistic}"] = by_inference(rows, 14, 1, "did", FAMILY, statistic=statistic)
     made["estimators_14"] = by_estimator(rows, 14, 1, "default", ESTIMATORS)
     made["worlds"] = "\n".join(

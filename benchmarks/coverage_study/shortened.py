@@ -77,5 +77,9 @@ def shortened(fit: Fit, placebos: Placebos, shape: Shape) -> tuple[Fit, Placebos
         paths = Paths(fit.effects, placebos.paths(fit.event_times))
         if not (np.isfinite(paths.own).all() and np.isfinite(paths.others).all()):
             paths = None
-    few = Quick(placebos.assignments, tuple(short(one) for one in placebos.fits), placebos.failed, placebos.exhaustive)
-    return short(fit), few, paths
+
+    def few(some: Placebos) -> Placebos:
+        alone = None if some.alone is None else few(some.alone)
+        return Quick(some.assignments, tuple(map(short, some.fits)), some.failed, some.exhaustive, alone)
+
+    return short(fit), few(placebos), paths

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -17,7 +16,7 @@ from coverage_study.shortened import fits_of, shortened
 from coverage_study.table import Row, monte_carlo_error, supported
 from coverage_study.worlds import SHAPES, UNITS, WORLDS, Drawn, Shape, draw, panel, shows_persons, spread
 from evaluation.by_design import Choice, by_design, by_fit
-from evaluation.contracts import Fit, Interval, Pipeline
+from evaluation.contracts import Fit, Pipeline
 from evaluation.errors import EstimationError
 from evaluation.inference import INFERENCES
 from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
@@ -57,7 +56,6 @@ class Group:
     inference: str
     replications: int
     most: int = 999
-    lean: bool = False
 
     @property
     def label(self) -> str:
@@ -69,9 +67,7 @@ class Group:
     def first_key(self) -> tuple[str, ...]:
         """The key of a row that the group is sure to write."""
         family = self.inference == "placebos"
-        name, statistic = PLACEBO_FAMILY[-1] if family else self.inference, "effect"
-        if family and not self.lean:
-            statistic = "first_period"
+        name, statistic = (PLACEBO_FAMILY[-1], "first_period") if family else (self.inference, "effect")
         return (
             self.world, str(self.periods), str(self.treated), self.treated_size, self.estimator, self.adjust, name, statistic,
         )  # fmt: skip
@@ -137,71 +133,47 @@ def draws(group: Group) -> Iterator[tuple[Drawn, int]]:
 
 
 def run(group: Group, only: tuple[str, ...] = PLACEBO_FAMILY) -> list[Row]:
-    """The rows of a group; of the placebo family `only` some, and then not what is tested period by period."""
-    if group.inference == "placebos":
-        return _lean_rows(group) if group.lean else _placebo_rows(group, only)
-    return _single_rows(group)
+    """The rows of a group; of the placebo family `only` some."""
+    return _placebo_rows(group, only) if group.inference == "placebos" else _single_rows(group)
 
 
 # ---------------------------------------------------------------------- inferences on placebo fits
 
 
 def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
-    world, shape = WORLDS[group.world], SHAPES[group.periods]
+    shape, scale = SHAPES[group.periods], spread(group.world, group.periods)
     pipeline = pipeline_of(group.estimator, group.adjust)
-    kernel = kernel_of(group)
-    scale = spread(group.world, group.periods)
-    paths: Paths | None
-    rows = assignments(group.treated, group.most, stream(SEED, f"assignments/{group.treated}"))
     tallies: dict[tuple[str, str], Tally] = {}
     refused: dict[str, Refusals] = {}
     count = 0
+    estimates = estimates_of(group, pipeline)
     for drawn, place in draws(group):
-        seen = panel(drawn, place, shape, group.treated, sized=shows_persons(world))
+        seen = panel_of(group, drawn, place)
         try:
-            if kernel is not None:
-                paths = kernel(drawn, place, rows)
-                fit, placebos = fits_of(paths, rows, shape, exhaustive=group.treated == 1)
-            else:
-                whole = pipeline(seen)
-                refits = placebo_fits(pipeline, seen, stream(SEED, f"assignments/{group.treated}"), most=group.most)
-                fit, placebos, paths = shortened(whole, refits, shape)
+            fit, placebos, paths = estimates(drawn, place, seen)
         except EstimationError as error:
             if refused.setdefault(WHOLE_FIT, Refusals()).add(f"refused: {error}", not tallies):
                 break
             continue
         count = len(placebos.fits)
-        made_already: dict[str, Interval] = {}
+        known: dict[str, dict[str, lean.Test]] = {}
+        sizes = lean.size_factors_of(placebos, seen)
         for name in only:
-            if name in refused and refused[name].always:
+            if not _asked(group, name) or (name in refused and refused[name].always):
                 continue
-            shown, used = seen, name
-            if name == "default":
-                used = default_choice(pipeline, seen, fit, placebos).name
-            if name == "ferman_pinto" and not shows_persons(world):
-                if group.treated > 1 or group.adjust != "none":
-                    continue
-                shown = panel(drawn, place, shape, group.treated, sized=True)
-            infer_from = INFERENCES[used].infer_from
-            assert infer_from is not None
+            used = default_choice(pipeline, seen, fit, placebos).name if name == "default" else name
+            shown = _shown(group, used, seen, drawn, place)
             try:
-                found = made_already.get(used) or infer_from(pipeline, shown, LEVEL, fit, placebos)
+                if used not in known:
+                    own = (
+                        lean.size_factors_of(placebos, shown) if used == "ferman_pinto" and shown is not seen else sizes
+                    )
+                    known[used] = lean.tests(used, fit, placebos, shown, LEVEL, own)
             except EstimationError as error:
                 refused.setdefault(name, Refusals()).add(f"refused: {error}", (name, "effect") not in tallies)
                 continue
-            if shown is seen:
-                made_already[used] = found
-            tallies.setdefault((name, "effect"), Tally()).add(found.lower, found.upper, found.p_value)
-            joint = cast("dict[str, Any]", found.details["placebo"]).get("joint")
-            if joint is not None and name != "placebo":  # that one's is worked out below, with its power
-                tallies.setdefault((name, "joint"), Tally()).add(math.nan, math.nan, joint["p_value"])
-            if found.path_p_value is not None:
-                first = int(np.flatnonzero(fit.event_times == 0)[0])
-                assert found.path_lower is not None
-                assert found.path_upper is not None
-                tallies.setdefault((name, "first_period"), Tally()).add(
-                    float(found.path_lower[first]), float(found.path_upper[first]), float(found.path_p_value[first])
-                )
+            for statistic, found in known[used].items():
+                tallies.setdefault((name, statistic), Tally()).add(found.lower, found.upper, found.p_value)
         if paths is not None and only == PLACEBO_FAMILY:
             _over_periods(tallies, paths, shape, scale)
     whole_fit = refused.pop(WHOLE_FIT, Refusals())
@@ -218,45 +190,42 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
     return made
 
 
-def _lean_rows(group: Group) -> list[Row]:
-    """The headline effect alone, of all placebo inferences but that by region: what more replications are spent on."""
-    world, shape = WORLDS[group.world], SHAPES[group.periods]
-    pipeline, kernel = pipeline_of(group.estimator, group.adjust), kernel_of(group)
+Estimates = Callable[[Drawn, int, Panel], tuple[Fit, Placebos, Paths | None]]
+"""(chunk, place in it, its panel) → the treated unit's fit and the placebos', shortened, and their whole paths where there are some."""
+
+
+def estimates_of(group: Group, pipeline: Pipeline) -> Estimates:
+    """By a kernel where there is one for the estimator and the adjustment, else by the product's pipeline, refit by refit."""
+    kernel, shape = kernel_of(group), SHAPES[group.periods]
     rows = assignments(group.treated, group.most, stream(SEED, f"assignments/{group.treated}"))
-    tallies: dict[str, Tally] = {}
-    refused: dict[str, Refusals] = {}
-    count = 0
-    for drawn, place in draws(group):
-        seen = panel_of(group, drawn, place)
-        try:
-            if kernel is not None:
-                fit, placebos = fits_of(kernel(drawn, place, rows), rows, shape, exhaustive=group.treated == 1)
-            else:
-                whole = pipeline(seen)
-                refits = placebo_fits(pipeline, seen, stream(SEED, f"assignments/{group.treated}"), most=group.most)
-                fit, placebos, _ = shortened(whole, refits, shape)
-        except EstimationError as error:
-            if refused.setdefault("default", Refusals()).add(f"refused: {error}", not tallies):
-                break
-            continue
-        count = len(placebos.fits)
-        known: dict[str, tuple[float, float, float]] = {}
-        for name in (*lean.NAMES, "default"):
-            if name == "ferman_pinto" and not shows_persons(world):
-                continue
-            used = default_choice(pipeline, seen, fit, placebos).name if name == "default" else name
-            try:
-                if used not in known:
-                    known[used] = lean.interval(used, fit, placebos, seen, LEVEL)
-            except EstimationError as error:
-                refused.setdefault(name, Refusals()).add(f"refused: {error}", name not in tallies)
-                continue
-            tallies.setdefault(name, Tally()).add(*known[used])
-    scale = spread(group.world, group.periods)
-    return [
-        _row(group, name, "effect", tally, scale, count, refused.get(name, Refusals()))
-        for name, tally in tallies.items()
-    ]
+
+    def quick(drawn: Drawn, place: int, seen: Panel) -> tuple[Fit, Placebos, Paths | None]:
+        assert kernel is not None
+        paths = kernel(drawn, place, rows)
+        return *fits_by_kernel(group, kernel, drawn, place, rows, paths), paths
+
+    def whole(drawn: Drawn, place: int, seen: Panel) -> tuple[Fit, Placebos, Paths | None]:
+        fit = pipeline(seen)
+        return shortened(
+            fit, placebo_fits(pipeline, seen, stream(SEED, f"assignments/{group.treated}"), most=group.most), shape
+        )
+
+    return whole if kernel is None else quick
+
+
+def _asked(group: Group, name: str) -> bool:
+    """Persons that the product is not told are told to `ferman_pinto` for comparison, where one unit is treated and nothing adjusted;
+    regions of several treated units are not compared."""
+    if name == "ferman_pinto" and not shows_persons(WORLDS[group.world]):
+        return group.treated == 1 and group.adjust == "none"
+    return name != "block_placebo" or group.treated == 1
+
+
+def _shown(group: Group, name: str, seen: Panel, drawn: Drawn, place: int) -> Panel:
+    """The panel as `name` is shown it: `ferman_pinto` with persons, whoever else knows them."""
+    if name != "ferman_pinto" or seen.size is not None:
+        return seen
+    return panel(drawn, place, SHAPES[group.periods], group.treated, sized=True)
 
 
 def default_choice(pipeline: Pipeline, seen: Panel, fit: Fit, placebos: Placebos) -> Choice:
@@ -283,8 +252,28 @@ def kernel_of(group: Group) -> Callable[[Drawn, int, Indices], Paths] | None:
     return None
 
 
+def fits_by_kernel(
+    group: Group, kernel: Callable[[Drawn, int, Indices], Paths], drawn: Drawn, place: int, rows: Indices, paths: Paths
+) -> tuple[Fit, Placebos]:
+    """A kernel's paths as fits; with several treated units of known size the controls alone in the place of one of them too."""
+    shape = SHAPES[group.periods]
+    fit, placebos = fits_of(paths, rows, shape, exhaustive=group.treated == 1)
+    if group.treated == 1 or not shows_persons(WORLDS[group.world]):
+        return fit, placebos
+    kept = np.append(0, np.arange(group.treated, UNITS))
+    lone = Drawn(
+        drawn.outcome[[place]][:, kept],
+        drawn.series[[place]][:, kept],
+        drawn.persons[[place]][:, kept],
+        drawn.region[[place]][:, kept],
+    )
+    singles = np.arange(1, kept.size)[:, None]
+    _, alone = fits_of(kernel(lone, 0, singles), kept[singles], shape, exhaustive=True)
+    return fit, replace(placebos, alone=alone)
+
+
 def _over_periods(tallies: dict[tuple[str, str], Tally], paths: Paths, shape: Shape, scale: float) -> None:
-    """The ratio of gaps after and before the start, and the joint test over the window's periods, by ranks among placebos."""
+    """The ratio of gaps after and before the start, and the power of the joint test over the window's periods, by plain ranks."""
     window = slice(shape.before, shape.before + shape.window)
     possible = paths.others[np.isfinite(paths.others).all(axis=1)]
     others, own = possible[:, window], paths.own[window]
@@ -298,10 +287,10 @@ def _over_periods(tallies: dict[tuple[str, str], Tally], paths: Paths, shape: Sh
     def joint(effect: float) -> float:
         return joint_p_value(own + effect, others)
 
-    for name, test in (("ratio", ratio), ("joint", joint)):
-        tally = tallies.setdefault(("placebo", name), Tally())
-        tally.add(math.nan, math.nan, test(0.0))
-        tally.found.append(tuple(test(size * scale) <= 0.05 for size in EFFECTS))
+    tallies.setdefault(("placebo", "ratio"), Tally()).add(math.nan, math.nan, ratio(0.0))
+    if ("placebo", "joint") in tallies:
+        tallies["placebo", "joint"].found.append(tuple(joint(size * scale) <= 0.05 for size in EFFECTS))
+    tallies["placebo", "ratio"].found.append(tuple(ratio(size * scale) <= 0.05 for size in EFFECTS))
 
 
 # ---------------------------------------------------------------------- inferences that look at one panel

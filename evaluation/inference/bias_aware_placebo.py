@@ -90,17 +90,22 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
 
 def moved(fit: Fit, placebos: Placebos, panel: Panel) -> tuple[float, Placebos]:
     """The treated unit's gap before the start, and placebos moved outward so that plain ranks are those of the excess."""
+    effects, paths = outward(fit, placebos, panel, _size_factors(placebos, panel))
+    fits = tuple(
+        dataclasses.replace(one, att=effect, effects=path, event_times=fit.event_times)
+        for one, effect, path in zip(placebos.fits, effects.tolist(), paths, strict=True)
+    )
+    return _gap(fit), dataclasses.replace(placebos, fits=fits)
+
+
+def outward(fit: Fit, placebos: Placebos, panel: Panel, factors: Array) -> tuple[Array, Array]:
+    """(assignments,) effects and (assignments, times) paths of placebos times `factors`, moved outward."""
     common_start(panel, "bias_aware_placebo")
     gap = _gap(fit)
-    fits = []
-    for one, factor in zip(placebos.fits, _size_factors(placebos, panel).tolist(), strict=True):
-        own = _gap(one) * factor
-        after = one.event_times >= 0
-        effects = one.effects * factor
-        effects = np.where(after, _outward(effects, own, gap), effects)
-        att = float(_outward(np.array([one.att * factor]), own, gap)[0])
-        fits.append(dataclasses.replace(one, att=att, effects=effects))
-    return gap, dataclasses.replace(placebos, fits=tuple(fits))
+    gaps = np.array([_gap(one) for one in placebos.fits]) * factors
+    paths, after = placebos.paths(fit.event_times) * factors[:, None], fit.event_times >= 0
+    paths[:, after] = _outward(paths[:, after], gaps[:, None], gap)
+    return _outward(placebos.effects * factors, gaps, gap), paths
 
 
 def _outward(effects: Array, gaps: Array | float, own: float) -> Array:
@@ -112,12 +117,12 @@ def _outward(effects: Array, gaps: Array | float, own: float) -> Array:
 def _size_factors(placebos: Placebos, panel: Panel) -> Array:
     if panel.size is None and panel.noise is None:
         return np.ones(len(placebos.fits))
-    return size_factors(placebos.effects, placebos, panel)
+    return size_factors(placebos, panel)
 
 
 def _gap(fit: Fit) -> float:
     """The root mean square gap before the start."""
-    if fit.fit_rmse is None or int((fit.event_times < 0).sum()) < 2:
+    if fit.fit_rmse is None or np.count_nonzero(fit.event_times < 0) < 2:
         raise EstimationError("bias_aware_placebo: the estimator has no fit on at least two periods before the start")
     return fit.fit_rmse
 

@@ -57,7 +57,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
 def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
     """The interval from a fit and its placebo fits."""
-    blocks = _blocks(placebos, panel)
+    blocks = blocks_of(placebos, panel)
     if panel.size is None and panel.noise is None:
         factors = np.ones(len(blocks.placebos.fits))
         interval = from_placebos(fit, blocks.placebos, panel, level, factors, blocks.weights)
@@ -102,7 +102,7 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
 
 
 @dataclass(frozen=True, slots=True)
-class _Blocks:
+class Blocks:
     """Placebos that could have been drawn, (assignments,) their weights relative to the true one's, and what is told of them."""
 
     placebos: Placebos
@@ -145,7 +145,7 @@ class _Blocks:
         )
 
 
-def _blocks(placebos: Placebos, panel: Panel) -> _Blocks:
+def blocks_of(placebos: Placebos, panel: Panel) -> Blocks:
     """Which of the placebos could have been drawn, and how likely each was."""
     region = _known_regions(panel)
     assert panel.cluster is not None  # set by Panel itself
@@ -179,7 +179,7 @@ def _blocks(placebos: Placebos, panel: Panel) -> _Blocks:
     single = len(own) == 1
     names = panel.region_names
     code = home[own[0]]
-    return _Blocks(
+    return Blocks(
         placebos=dataclasses.replace(
             placebos,
             assignments=tuple(placebos.assignments[place] for place in kept),

@@ -48,6 +48,9 @@ class CoverageRow:
         Periods of the panels, and how many of their 98 units were treated.
     estimator, adjust, inference : str
         An estimator's option stands behind a space.
+    statistic : str
+        What was tested: the headline `effect`, the `first_period` after the start alone, or no effect in any period of the window,
+        `joint`.
     replications : int
         Panels.
     size_05, size_10 : float or None
@@ -69,6 +72,7 @@ class CoverageRow:
     estimator: str
     adjust: str
     inference: str
+    statistic: str
     replications: int
     size_05: float | None
     size_10: float | None
@@ -90,7 +94,15 @@ def coverage() -> tuple[CoverageRow, ...]:
 
 
 def fitting(
-    estimator: str, adjust: str, inference: str, *, treated: int, before: int, spread: float | None, place: str
+    estimator: str,
+    adjust: str,
+    inference: str,
+    *,
+    treated: int,
+    before: int,
+    spread: float | None,
+    place: str,
+    statistic: str = "effect",
 ) -> tuple[CoverageRow, ...]:
     """The rows of the simulated panels nearest to a design, one for each world.
 
@@ -104,6 +116,8 @@ def fitting(
         Persons of the largest unit over those of the smallest; None where persons are not known.
     place : str
         `small`, `median` or `large`: where the treated unit stands among the sizes.
+    statistic : str
+        `effect`, `first_period` or `joint`.
 
     Returns
     -------
@@ -116,7 +130,7 @@ def fitting(
     found = [
         row
         for row in coverage()
-        if (row.estimator, row.adjust, row.inference) == (name, adjust, inference)
+        if (row.estimator, row.adjust, row.inference, row.statistic) == (name, adjust, inference, statistic)
         and (row.treated, row.periods) == (nearest, periods)
         and row.size_05 is not None
     ]

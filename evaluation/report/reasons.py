@@ -30,7 +30,7 @@ MOST_TREATED = 8
 """The simulated panels have one, two or five treated units; they say nothing about many more."""
 
 
-def cited(result: Result) -> tuple[tuple[CoverageRow, ...], bool]:
+def cited(result: Result, statistic: str = "effect") -> tuple[tuple[CoverageRow, ...], bool]:
     """The rows of the simulated panels nearest to this design, and whether they are those of its own adjustment for the cycle.
 
     Where the adjustment was not simulated with this estimator, the rows without any stand in. No rows where several starts, many
@@ -52,6 +52,7 @@ def cited(result: Result) -> tuple[tuple[CoverageRow, ...], bool]:
             before=before,
             spread=facts.number(sizes.get("spread")),
             place=str(sizes.get("place", "")),
+            statistic=statistic,
         )
         if rows:
             return rows, adjust == headline.adjust
@@ -86,20 +87,35 @@ def coverage_sentences(result: Result, words: Words) -> list[str]:
 
 
 def coverage_table(result: Result, words: Words) -> Table | None:
-    """One row per simulated world."""
+    """One row per simulated world: the headline, and the tests of single periods and of all together where these were counted."""
     rows, _ = cited(result)
     if not rows:
         return None
-    head = [words(f"coverage.{key}") for key in ("head", "size", "covers", "finds")]
+    counted = {name: {row.world: row for row in cited(result, name)[0]} for name in ("first_period", "joint")}
+    also = [
+        name for name, found in counted.items() if any(_size(found.get(row.world), row) is not None for row in rows)
+    ]
+    head = [words(f"coverage.{key}") for key in ("head", "size", *also, "covers", "finds")]
     return table(
         words("coverage.title"),
         head,
         [
             (
                 words(f"coverage.world.{row.world}"),
-                *(words.percent(value, 1) for value in (row.size_05, row.coverage)),
+                words.percent(row.size_05, 1),
+                *(_told(_size(counted[name].get(row.world), row), words) for name in also),
+                words.percent(row.coverage, 1),
                 words.percent(row.power_100),
             )
             for row in rows
         ],
     )
+
+
+def _size(row: CoverageRow | None, beside: CoverageRow) -> float | None:
+    """The share of a further test's row, if it is of the same adjustment as the headline's row."""
+    return row.size_05 if row is not None and row.adjust == beside.adjust else None
+
+
+def _told(share: float | None, words: Words) -> str:
+    return words("number.missing") if share is None else words.percent(share, 1)

@@ -208,7 +208,7 @@ def test_what_the_product_quotes_is_in_the_table():
             quoted.estimator,
             quoted.adjust,
         )
-        row = by_key[(*key, quoted.inference, "effect")]
+        row = by_key[(*key, quoted.inference, quoted.statistic)]
         assert row.replications >= quoted.replications
         if row.replications == quoted.replications:
             assert (row.size_05, row.coverage, row.length) == (quoted.size_05, quoted.coverage, quoted.length)
