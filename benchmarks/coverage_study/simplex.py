@@ -136,7 +136,8 @@ def _descend(task: _Task, free: Mask, weights: Array, ridges: tuple[float, ...],
             before = free[open_]
             systems = part.systems(before)
             systems[:, place, place] += ridge * part.lengths[:, None]
-            values = part.products(np.linalg.solve(systems, part.targets[:, :, None])[:, :, 0])
+            dual = np.asarray(np.linalg.solve(systems, part.targets[:, :, None])[:, :, 0], dtype=np.float64)
+            values = part.products(dual)
             weights[open_] = np.where(before, values, 0.0)
             positive = (values > 0.0) & part.kept
             moved = (positive != before).any(axis=1) & positive.any(axis=1)
