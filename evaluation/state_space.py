@@ -9,6 +9,7 @@ errors have a known joint covariance, the error of δ and β included.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -22,11 +23,20 @@ from evaluation.structural_models import Contrast, Level, Model, contrast, model
 PERFECT = 1e-10
 """A regression whose residuals are below this share of the outcome fits perfectly: what is left is rounding."""
 
-RATIOS = np.concatenate([[0.0], 10.0 ** np.linspace(-4.0, 4.0, 33), [np.inf]])
-"""Where the search for level noise / irregular noise (standard deviations) begins."""
+ANGLES = np.arctan(np.concatenate([[0.0], 10.0 ** np.linspace(-4.0, 4.0, 33), [np.inf]]))
+"""Where the search for level noise / irregular noise (standard deviations, as an angle) begins."""
+
+CORRELATIONS = np.concatenate([[-0.999], np.linspace(-0.98, 0.98, 50), [0.999]])
+"""Where that for the autocorrelation does."""
+
+STEPS = np.linspace(0.0, 1.0, 9)
+"""How a search goes on between two points."""
 
 POINTS, FINE, COARSE = 12, 300, 6
 """Values of θ that stand for all: so many of equal weight, found among so many; so many a ratio where there are several."""
+
+EVEN = (np.arange(FINE) + 0.5) / FINE
+"""Those among which they are found, evenly between 0 and 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +142,7 @@ def _refuse_collinear(columns: Array, raw: Array, names: tuple[str, ...]) -> Non
         raise EstimationError(
             f"structural_time_series: {', '.join(flat)} never changes before the start beside the level, so it explains nothing"
         )
-    if np.linalg.matrix_rank(columns / lengths, tol=1e-8) < columns.shape[1]:
+    if len(lengths) > 1 and np.linalg.matrix_rank(columns / lengths, tol=1e-8) < len(lengths):
         raise EstimationError(
             f"structural_time_series: the regressors {', '.join(names)} do not move apart before the start; leave some out"
         )
@@ -153,8 +163,8 @@ class _Ratios:
 
 def _estimate(made: Model, contrast: Contrast, z: Array, columns: Array, size: float) -> _Ratios:
     """θ, with β and σ² profiled out (maximum) or integrated out (weights)."""
-    beta = np.linalg.lstsq(columns, z, rcond=None)[0] if columns.shape[1] else np.zeros(0)
-    rest = z - columns @ beta
+    basis = np.linalg.qr(columns)[0] if columns.shape[1] else columns
+    rest = z - basis @ (basis.T @ z)
     length = float(np.linalg.norm(rest))
     n_components = max(len(made.names), 1)
     if length <= PERFECT * size * np.sqrt(z.size):
@@ -163,7 +173,6 @@ def _estimate(made: Model, contrast: Contrast, z: Array, columns: Array, size: f
         return _Ratios(middle, np.inf, middle[None], np.ones(1))
     # the likelihood does not change when a combination of the regressors is taken off, but rounding does
     scaled = rest / length
-    basis = np.linalg.qr(columns)[0] if columns.shape[1] else columns
     if made.autoregressive:
         found = _autocorrelation(contrast, scaled, basis)
     elif n_components == 2:
@@ -176,14 +185,19 @@ def _estimate(made: Model, contrast: Contrast, z: Array, columns: Array, size: f
 def _one_ratio(contrast: Contrast, z: Array, columns: Array) -> _Ratios:
     """The variances (a, b), a + b = 1, of irregular and level: one dimension, in the basis where both are diagonal."""
     transform, roots, log_det = contrast.pencil
-    z, columns = transform @ z, transform @ columns
+    products = _products(transform @ np.column_stack([z, columns]))
 
     def value(angle: Array) -> tuple[Array, Array]:
         noise = np.cos(angle)[:, None] ** 2 + np.sin(angle)[:, None] ** 2 * roots
-        return _likelihoods(1.0 / noise, z, columns, np.log(noise).sum(axis=1) + log_det)
+        return _likelihoods((1.0 / noise) @ products, z.size, np.log(noise).sum(axis=1) + log_det)
 
-    angle, found = _highest(value, np.arctan(RATIOS))
-    spread_out = _spread_out(value, (np.arange(FINE) + 0.5) / FINE * np.pi / 2.0)
+    def slope(angle: Array) -> Array:
+        noise = np.cos(angle)[:, None] ** 2 + np.sin(angle)[:, None] ** 2 * roots
+        turn = np.sin(2.0 * angle)[:, None] * (roots - 1.0) / noise
+        return _slopes((1.0 / noise) @ products, z.size, -(turn / noise) @ products, turn.sum(axis=1))
+
+    angle, found = _highest(value, slope, ANGLES)
+    spread_out = _spread_out(value, EVEN * np.pi / 2.0)
 
     def shares(angles: Array) -> Array:
         return np.column_stack([np.cos(angles) ** 2, np.sin(angles) ** 2])
@@ -194,50 +208,103 @@ def _one_ratio(contrast: Contrast, z: Array, columns: Array) -> _Ratios:
 def _autocorrelation(contrast: Contrast, z: Array, columns: Array) -> _Ratios:
     """The autocorrelation ρ of a stationary series, each observation given the one before it (ρ^g over a gap of g periods)."""
     gaps = np.diff(contrast.observed)
+    both = np.column_stack([z, columns])
 
     def value(rho: Array) -> tuple[Array, Array]:
         step = rho[:, None] ** gaps
-        noise = np.concatenate([np.ones((rho.size, 1)), 1.0 - step**2], axis=1)
-        y, x = np.tile(z, (rho.size, 1)), np.tile(columns, (rho.size, 1, 1))
-        y[:, 1:] -= step * z[:-1]
-        x[:, 1:] -= step[..., None] * columns[:-1]
-        return _likelihoods(1.0 / noise, y, x, np.log(noise).sum(axis=1))
+        noise = 1.0 - step**2
+        alone = both[1:] - step[:, :, None] * both[:-1]
+        sums = (np.swapaxes(alone, 1, 2) / noise[:, None, :]) @ alone + both[0, :, None] * both[0]
+        return _likelihoods(sums.reshape(rho.size, -1), z.size, np.log(noise).sum(axis=1))
 
-    rho, found = _highest(value, np.concatenate([[-0.999], np.linspace(-0.98, 0.98, 50), [0.999]]))
-    spread_out = _spread_out(value, 0.999 * (2.0 * (np.arange(FINE) + 0.5) / FINE - 1.0))
+    def slope(rho: Array) -> Array:
+        step, turn = rho[:, None] ** gaps, gaps * rho[:, None] ** (gaps - 1)
+        noise = 1.0 - step**2
+        alone = both[1:] - step[:, :, None] * both[:-1]
+        weighted = np.swapaxes(alone, 1, 2) / noise[:, None, :]
+        sums = weighted @ alone + both[0, :, None] * both[0]
+        cross = (weighted * turn[:, None, :]) @ both[:-1]
+        turned = (weighted * (2.0 * step * turn / noise)[:, None, :]) @ alone - cross - np.swapaxes(cross, 1, 2)
+        flat = (rho.size, -1)
+        return _slopes(sums.reshape(flat), z.size, turned.reshape(flat), -(2.0 * step * turn / noise).sum(axis=1))
+
+    rho, found = _highest(value, slope, CORRELATIONS)
+    spread_out = _spread_out(value, 0.999 * (2.0 * EVEN - 1.0))
     return _Ratios(np.array([rho]), found, spread_out[:, None], np.full(POINTS, 1.0 / POINTS))
 
 
-def _likelihoods(weights: Array, z: Array, columns: Array, log_det: Array) -> tuple[Array, Array]:
-    """(grid,) log-likelihood and restricted log-likelihood, for (grid, n) weights of independent observations.
+def _products(columns: Array) -> Array:
+    """(n, (1 + k)²) products of the rows of (n, 1 + k) outcomes and regressors: weights @ them are sums of weighted squares."""
+    return (columns[:, :, None] * columns[:, None, :]).reshape(len(columns), -1)
 
-    `z` and `columns` are (n,) and (n, k), or have a leading axis for the grid.
+
+def _likelihoods(sums: Array, n: int, log_det: Array) -> tuple[Array, Array]:
+    """(grid,) log-likelihood and restricted log-likelihood, for (grid, (1 + k)²) sums of weighted squares and products.
+
+    They are those of n independent observations of the outcome and of k regressors, in this order; `log_det` (grid,) is the sum
+    of the observations' log variances.
     """
-    n, k = columns.shape[-2:]
-    squares, log_gram = np.asarray((weights * (z * z)).sum(axis=-1)), 0.0
-    if k:
-        weighted = weights[..., None] * columns
-        right = (weighted * z[..., None]).sum(axis=-2)
-        gram = np.swapaxes(weighted, -1, -2) @ columns
-        squares = squares - (right * np.linalg.solve(gram, right[..., None])[..., 0]).sum(axis=-1)
-        log_gram = np.linalg.slogdet(gram)[1]
-    squares = np.maximum(squares, 1e-300)
+    k = math.isqrt(sums.shape[1]) - 1
+    squares, _ = _regressed(sums)
+    log_gram = np.zeros(len(sums))
+    if k == 1:
+        log_gram = np.log(sums[:, 3])
+    elif k:
+        log_gram = np.linalg.slogdet(sums.reshape(-1, 1 + k, 1 + k)[:, 1:, 1:])[1]
     likelihood = -0.5 * (n * np.log(2.0 * np.pi * squares / n) + log_det + n)
     return likelihood, np.asarray(-0.5 * ((n - k) * np.log(squares) + log_det + log_gram))
 
 
-def _highest(value: Callable[[Array], tuple[Array, Array]], grid: Array) -> tuple[float, float]:
-    """Where the likelihood is highest, and how high: a grid, then ever finer ones around its best point."""
-    best, place, values = grid[0], 0, np.empty(0)
-    for _ in range(9):
+def _slopes(sums: Array, n: int, turned: Array, log_turned: Array) -> Array:
+    """(grid,) derivative of the log-likelihood, for those of the sums and of the log variances; β is at its best, and stays."""
+    squares, line = _regressed(sums)
+    outer = (line[:, :, None] * line[:, None, :]).reshape(sums.shape)
+    return np.asarray(-0.5 * (n * (outer * turned).sum(axis=1) / squares + log_turned))
+
+
+def _regressed(sums: Array) -> tuple[Array, Array]:
+    """(grid,) sums of squared residuals and (grid, 1 + k) the combination of outcome and regressors, (1, −β), that they are of."""
+    k = math.isqrt(sums.shape[1]) - 1
+    line = np.ones((len(sums), 1 + k))
+    squares = sums[:, 0]
+    if k == 1:
+        line[:, 1] = -sums[:, 1] / sums[:, 3]
+        squares = squares + line[:, 1] * sums[:, 1]
+    elif k:
+        whole = sums.reshape(-1, 1 + k, 1 + k)
+        line[:, 1:] = -np.linalg.solve(whole[:, 1:, 1:], whole[:, 1:, :1])[:, :, 0]
+        squares = squares + (line[:, 1:] * whole[:, 0, 1:]).sum(axis=1)
+    return np.maximum(squares, 1e-300), line
+
+
+def _highest(
+    value: Callable[[Array], tuple[Array, Array]], slope: Callable[[Array], Array], grid: Array
+) -> tuple[float, float]:
+    """Where the likelihood is highest, and how high.
+
+    A grid, finer ones around its best point, then ever narrower ones around where the slope changes sign: near its top a
+    likelihood is too flat for its own values to tell more than half the digits of where that is.
+    """
+    for _ in range(3):
         values = value(grid)[0]
-        place = int(np.argmax(values))
-        best, low, high = grid[place], grid[max(place - 1, 0)], grid[min(place + 1, grid.size - 1)]
-        if high - low < 1e-9:
-            break
-        # the best point stays among the candidates, so that it is only left for a better one
-        grid = np.sort(np.append(np.linspace(low, high, 16), best))
-    return float(best), float(values[place])
+        place = int(values.argmax())
+        best, highest = float(grid[place]), float(values[place])
+        low, high = grid[max(place - 1, 0)], grid[min(place + 1, grid.size - 1)]
+        # the best point stays among the candidates, so that it is only left for a better one, and once only: its neighbours are others
+        grid = np.unique(np.concatenate([low + (best - low) * STEPS, best + (high - best) * STEPS]))
+    top = best
+    for _ in range(4):
+        slopes = slope(grid)
+        falls = np.flatnonzero((slopes[:-1] >= 0.0) & (slopes[1:] < 0.0))
+        if not falls.size:
+            return best, highest  # at an end
+        cell = int(falls[np.abs(grid[falls] - top).argmin()])
+        low, high = grid[cell], grid[cell + 1]
+        top = float(low + (high - low) * slopes[cell] / (slopes[cell] - slopes[cell + 1]))
+        grid = low + (high - low) * STEPS
+    there = float(value(np.array([top]))[0][0])
+    # rounding aside, the top is higher than what was found on the way to it
+    return (top, there) if there >= highest - 1e-9 * abs(highest) else (best, highest)
 
 
 def _spread_out(value: Callable[[Array], tuple[Array, Array]], grid: Array) -> Array:
@@ -261,10 +328,8 @@ def _many_ratios(contrast: Contrast, z: Array, columns: Array) -> _Ratios:
         triangle, np.broadcast_to(np.column_stack([z, columns]), (len(grid), z.size, 1 + columns.shape[1]))
     )
     log_det = 2.0 * np.log(np.diagonal(triangle, axis1=1, axis2=2)).sum(axis=1)
-    ones = np.ones(white.shape[:2])
-    likelihood, restricted = _likelihoods(
-        ones, np.asarray(white[..., 0]), np.asarray(white[..., 1:]), np.asarray(log_det)
-    )
+    sums = (np.swapaxes(white, 1, 2) @ white).reshape(len(grid), -1)
+    likelihood, restricted = _likelihoods(sums, z.size, np.asarray(log_det))
 
     def loss(roots: Array) -> tuple[float, Array]:
         covariance = np.tensordot(roots**2, kernels, axes=1)
@@ -332,7 +397,8 @@ def _predicted(
 
     def averaged(values: Array, covariances: Array) -> Array:
         away = values[1:] - values[0]
-        within = np.tensordot(found.weights, scale[1:, None, None] * covariances[1:], axes=1)
+        size, shares = values.shape[1], found.weights * scale[1:]
+        within = (shares @ covariances[1:].reshape(shares.size, size * size)).reshape(size, size)
         return np.asarray(within + (found.weights * away.T) @ away)
 
     innovations, spread = _one_step(made, contrast, observed[0], series, regressors, coefficients[0], start)

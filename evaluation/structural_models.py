@@ -40,7 +40,8 @@ class Model:
         if self.autoregressive:
             times = np.arange(self.start.shape[0])
             return np.asarray(thetas[:, :, None] ** np.abs(times[:, None] - times))
-        return np.asarray(np.tensordot(thetas, self.kernels, axes=1))
+        shape = self.kernels.shape
+        return np.asarray((thetas @ self.kernels.reshape(len(self.kernels), -1)).reshape(-1, *shape[1:]))
 
 
 @dataclass(frozen=True, eq=False)
