@@ -8,7 +8,7 @@ before it was found not to keep its size: `docs/methods/coverage.md` has the rat
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -156,11 +156,12 @@ def _unfollowed(choice: Choice, fit: Fit, placebos: Placebos, panel: Panel) -> f
     if fit.fit_rmse is None or own.size < 2 or not (np.isfinite(own).all() and np.isfinite(gaps).all()):
         return None
 
-    def rescaled(values: Array) -> Array:
-        return values * size_factors(values, placebos, panel) if choice.name == "ferman_pinto" else values
+    def rescaled(values: Callable[[Placebos], Array]) -> Array:
+        factors = size_factors(placebos, panel, values) if choice.name == "ferman_pinto" else 1.0
+        return values(placebos) * factors
 
     gap = float(own.mean())
-    if not abs(gap) > BIASED * critical_size(rescaled(placebos.effects), LEVEL):
+    if not abs(gap) > BIASED * critical_size(rescaled(lambda some: some.effects), LEVEL):
         return None  # nothing by construction, or nothing to speak of
-    p_value = rank_p_value(rescaled(gaps.mean(axis=1)), gap)
+    p_value = rank_p_value(rescaled(lambda some: some.paths(fit.event_times)[:, before].mean(axis=1)), gap)
     return p_value if p_value <= UNFOLLOWED else None

@@ -209,7 +209,10 @@ def _share_of_persons(estimate: Estimate, panel: Panel) -> float | None:
         return None
     shares = target_weights(panel, np.isfinite(panel.outcome)).units[panel.treated]
     towns, persons = constant * float((shares**2).sum()), slope * float(shares**2 @ noise[panel.treated])
-    return persons / (towns + persons) if towns + persons > 0.0 else None
+    controls = variance.get("controls", 0.0)
+    assert isinstance(controls, float)
+    total = towns + persons + controls
+    return persons / total if total > 0.0 else None
 
 
 def _known_to_within(estimate: Estimate, panel: Panel, draws: Array, share: float) -> tuple[float | None, float | None]:

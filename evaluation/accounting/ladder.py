@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -192,14 +192,21 @@ def _differences(base: _Fitted, found: _Fitted) -> Placebos | None:
     """Rung "none" minus the rung, for every assignment of the rung's panel that both were refitted for."""
     if base.placebos is None or found.placebos is None:
         return None
-    plain_effects = {
-        _names(base.panel, rows): fit.att
-        for rows, fit in zip(base.placebos.assignments, base.placebos.fits, strict=True)
-    }
+    rungs = base.panel, found.panel
+    differences = _of_both(base.placebos, found.placebos, *rungs)
+    alone = None
+    if base.placebos.alone is not None and found.placebos.alone is not None:
+        alone = _of_both(base.placebos.alone, found.placebos.alone, *rungs)
+    return replace(differences, alone=alone) if differences is not None else None
+
+
+def _of_both(plain: Placebos, other: Placebos, plain_panel: Panel, panel: Panel) -> Placebos | None:
+    """The first minus the second, for every assignment that both have."""
+    effects = {_names(plain_panel, rows): fit.att for rows, fit in zip(plain.assignments, plain.fits, strict=True)}
     both = [
-        (rows, _without_path(plain_effects[_names(found.panel, rows)] - fit.att, fit.slope_variance))
-        for rows, fit in zip(found.placebos.assignments, found.placebos.fits, strict=True)
-        if _names(found.panel, rows) in plain_effects
+        (rows, _without_path(effects[_names(panel, rows)] - fit.att, fit.slope_variance))
+        for rows, fit in zip(other.assignments, other.fits, strict=True)
+        if _names(panel, rows) in effects
     ]
     return Placebos(tuple(rows for rows, _ in both), tuple(fit for _, fit in both), 0, True) if both else None
 

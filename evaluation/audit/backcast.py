@@ -190,13 +190,12 @@ def _comparable(pipeline: Pipeline, panel: Panel, fit: Fit, placebos: Placebos, 
         return rmse
     scaled = INFERENCES["ferman_pinto"].infer_from
     assert scaled is not None
+
     # the error of shared slopes is part of every unit's own error already
-    squares = [
-        dataclasses.replace(each, att=float(error), slope_variance=0.0)
-        for each, error in zip(placebos.fits, rmse, strict=True)
-    ]
-    own = dataclasses.replace(fit, att=_rmse(fit), slope_variance=0.0)
-    found = scaled(pipeline, panel, level, own, dataclasses.replace(placebos, fits=tuple(squares)))
+    def error(one: Fit) -> Fit:
+        return dataclasses.replace(one, att=_rmse(one), slope_variance=0.0)
+
+    found = scaled(pipeline, panel, level, error(fit), placebos.changed(error))
     listed = found.details["placebo"]
     assert isinstance(listed, dict)
     return np.array(listed["effects"], dtype=np.float64)

@@ -132,13 +132,13 @@ def _limits(
     infer_from = study.inference.infer_from
     if infer_from is None or placebos is None:
         return _limits_of_one(study, span)
-    means = [dataclasses.replace(each, att=_mean(each, weights)) for each in placebos.fits]
-    if not all(math.isfinite(each.att) for each in means):
+    means = placebos.changed(lambda each: dataclasses.replace(each, att=_mean(each, weights)))
+    if not np.isfinite(means.effects).all():
         return math.nan, math.nan
     own = dataclasses.replace(fit, att=_mean(fit, weights))
     phase = study.panel.with_window(span)
     try:
-        interval = infer_from(study.pipeline, phase, study.level, own, dataclasses.replace(placebos, fits=tuple(means)))
+        interval = infer_from(study.pipeline, phase, study.level, own, means)
     except EstimationError:
         return math.nan, math.nan
     return interval.lower, interval.upper

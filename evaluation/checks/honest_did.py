@@ -214,8 +214,7 @@ def _fits(study: Study, pipeline: Pipeline) -> tuple[Fit, Placebos]:
             and each.placebos is not None
             and each.pipeline.adjustment is study.pipeline.adjustment
         ):
-            fits = tuple(_rebased(one, panel) for one in each.placebos.fits)
-            return _rebased(each.fit, panel), replace(each.placebos, fits=fits)
+            return _rebased(each.fit, panel), each.placebos.changed(lambda one: _rebased(one, panel))
     return pipeline(panel), placebo_fits(pipeline, panel, study.rng("honest_did/placebos"))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -31,12 +32,16 @@ class Placebos:
         Assignments whose refit was impossible.
     exhaustive : bool
         Every assignment was tried.
+    alone : Placebos or None
+        Where several units (or clusters of them) are treated and persons or sampling variances are known: each control alone in
+        the place of one of them, which shows how noise falls with size; averages of several hardly differ in it.
     """
 
     assignments: tuple[tuple[int, ...], ...]
     fits: tuple[Fit, ...]
     failed: int
     exhaustive: bool
+    alone: Placebos | None = None
 
     @property
     def effects(self) -> Array:
@@ -47,6 +52,11 @@ class Placebos:
         """(assignments, times) effects at the given event times; NaN where a refit has none there."""
         paths = [path_at(fit, event_times) for fit in self.fits]
         return np.array(paths).reshape(len(self.fits), event_times.size)
+
+    def changed(self, change: Callable[[Fit], Fit]) -> Placebos:
+        """The same assignments with every fit changed, those of controls alone too."""
+        alone = None if self.alone is None else self.alone.changed(change)
+        return replace(self, fits=tuple(map(change, self.fits)), alone=alone)
 
 
 def path_at(fit: Fit, event_times: Indices) -> Array:
@@ -62,32 +72,65 @@ def placebo_fits(pipeline: Pipeline, panel: Panel, rng: Rng, most: int = MOST_AS
 
     The truly treated units are left out of every refit: their outcomes hold the effect. A stand-in loses the cells that its
     treated unit lacks. Where treatment was assigned to clusters of several units, whole clusters stand in. No more than `most`
-    assignments are tried; fewer of one random stream are among the more of the same stream.
+    assignments are tried; fewer of one random stream are among the more of the same stream. For several treated units of known size
+    (or clusters of them) each control, `most` of them at most, is refitted alone as well, in the place of the treated in turn.
 
     Raises
     ------
     EstimationError
         Too few controls, no refit succeeded, or a cluster holds treated and untreated units or several starts.
     """
+    blocks, models = _blocks(panel)
+    starts = [int(panel.start[model[0]]) for model in models]
+    if len(blocks) < len(starts) + 1:
+        what = "control clusters" if clusters_of_units(panel) else "controls"
+        others = "; `jackknife` or `block_bootstrap` need nobody to stand in" if len(starts) > 1 and blocks else ""
+        raise EstimationError(
+            f"placebo: {len(blocks)} {what} are too few to stand in for {len(starts)} treated{others}"
+        )
+    treated = np.flatnonzero(panel.treated).tolist()
+    chosen, exhaustive = _choices(len(blocks), starts, rng, most)
+    plans = [
+        ([(row, start) for block, start in zip(choice, starts, strict=True) for row in blocks[block]], treated)
+        for choice in chosen
+    ]
+    found = _refits(pipeline, panel, plans, exhaustive)
+    if not found.fits:
+        raise EstimationError("placebo: the estimator could not be computed for any control")
+    if len(models) == 1 or (panel.size is None and panel.noise is None):
+        return found
+    # spread evenly where there are more than can be tried, each in the place of the next of the treated ones
+    some = np.unique(np.linspace(0, len(blocks) - 1, min(len(blocks), most)).round().astype(int)).tolist()
+    turns = list(zip(some, itertools.cycle(zip(models, starts, strict=True)), strict=False))
+    alone = _refits(
+        pipeline, panel, [([(row, start) for row in blocks[block]], model) for block, (model, start) in turns], True
+    )
+    return replace(found, alone=alone if alone.fits else None)
+
+
+def _refits(
+    pipeline: Pipeline, panel: Panel, plans: Iterable[tuple[list[tuple[int, int]], list[int]]], exhaustive: bool
+) -> Placebos:
+    """A refit for each plan: rows with their starts, and the treated rows in whose place they stand."""
     treated = np.flatnonzero(panel.treated)
-    assignments, starts, exhaustive = _assignments(panel, treated, rng, most)
-    holes = ~np.isfinite(panel.outcome[treated])
+    holes = ~np.isfinite(panel.outcome)
     fits: list[Fit] = []
     kept: list[tuple[int, ...]] = []
-    for rows, first in zip(assignments, starts, strict=True):
+    failed = 0
+    for starts, models in plans:
+        rows = [row for row, _ in starts]
         base = panel
-        if holes.any() and len(rows) == len(treated):
+        if len(rows) == len(models) and holes[models].any():
             outcome = panel.outcome.copy()
-            outcome[list(rows)] = np.where(holes, np.nan, outcome[list(rows)])
+            outcome[rows] = np.where(holes[models], np.nan, outcome[rows])
             base = panel.with_outcome(outcome)
         try:
-            fits.append(pipeline(base.assign(dict(zip(rows, first, strict=True)), without=treated)))
+            fits.append(pipeline(base.assign(dict(starts), without=treated)))
         except EstimationError:
+            failed += 1
             continue
-        kept.append(rows)
-    if not fits:
-        raise EstimationError("placebo: the estimator could not be computed for any control")
-    return Placebos(tuple(kept), tuple(fits), len(assignments) - len(kept), exhaustive)
+        kept.append(tuple(rows))
+    return Placebos(tuple(kept), tuple(fits), failed, exhaustive)
 
 
 def clusters_of_units(panel: Panel) -> bool:
@@ -96,33 +139,16 @@ def clusters_of_units(panel: Panel) -> bool:
     return len(np.unique(panel.cluster)) < panel.n_units
 
 
-def _assignments(
-    panel: Panel, treated: Indices, rng: Rng, most: int
-) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]], bool]:
-    """Rows that stand in for the treated ones, their starts, and whether these are all there are."""
+def _blocks(panel: Panel) -> tuple[list[list[int]], list[list[int]]]:
+    """Rows of each cluster without treated units, and rows of each cluster of treated ones, whose units all start together."""
     assert panel.cluster is not None  # set by Panel itself
-    rows_of = {int(code): np.flatnonzero(panel.cluster == code) for code in np.unique(panel.cluster)}
-    blocks = [rows.tolist() for rows in rows_of.values() if not panel.treated[rows].any()]
-    starts: list[int] = []
-    for rows in rows_of.values():
-        if not panel.treated[rows].any():
-            continue
+    clusters = [np.flatnonzero(panel.cluster == code) for code in np.unique(panel.cluster)]
+    treated = [rows for rows in clusters if panel.treated[rows].any()]
+    for rows in treated:
         if len(set(panel.start[rows].tolist())) > 1:
             names = ", ".join(panel.units[row] for row in rows[:3])
             raise EstimationError(f"placebo: the units of one cluster ({names}, ...) do not all start together")
-        starts.append(int(panel.start[rows[0]]))
-    if len(blocks) < len(starts) + 1:
-        what = "control clusters" if clusters_of_units(panel) else "controls"
-        others = "; `jackknife` or `block_bootstrap` need nobody to stand in" if len(starts) > 1 and blocks else ""
-        raise EstimationError(
-            f"placebo: {len(blocks)} {what} are too few to stand in for {len(starts)} treated{others}"
-        )
-    chosen, exhaustive = _choices(len(blocks), starts, rng, most)
-    assignments = [tuple(row for block in choice for row in blocks[block]) for choice in chosen]
-    first = [
-        tuple(start for block, start in zip(choice, starts, strict=True) for _ in blocks[block]) for choice in chosen
-    ]
-    return assignments, first, exhaustive
+    return [rows.tolist() for rows in clusters if not panel.treated[rows].any()], [rows.tolist() for rows in treated]
 
 
 def _choices(count: int, starts: list[int], rng: Rng, most: int) -> tuple[list[tuple[int, ...]], bool]:

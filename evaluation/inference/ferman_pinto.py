@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -10,7 +12,7 @@ import numpy as np
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
 from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, rank_p_value, slope_factors, variance_rows
-from evaluation.inference.placebo import few_controls, from_placebos
+from evaluation.inference.placebo import few_controls, from_placebos, gaps_before
 from evaluation.noise import unit_noise, variance_function
 from evaluation.panel import Array, Panel
 from evaluation.result import numbers
@@ -18,6 +20,8 @@ from evaluation.result import numbers
 
 def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     """Placebo effects rescaled by an estimated variance function a + b / size (or a + b × known sampling variance).
+
+    The function is one of single units, also where several are treated (see `_scaling`).
 
     Parameters
     ----------
@@ -27,7 +31,8 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     Returns
     -------
     Interval
-        As `placebo`, of rescaled placebos; `details["variance"]` holds a, b and the factors' range.
+        As `placebo`, of rescaled placebos; `details["variance"]` holds a and b of a single unit, the factors' range and, with
+        several treated units, the variance of the `controls`' mean (with one, a holds it).
 
     Raises
     ------
@@ -48,29 +53,28 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
 
 def rescaled(fit: Fit, placebos: Placebos, panel: Panel, level: float, weights: Array | None = None) -> Interval:
     """The interval from placebo effects rescaled to the treated unit's noise; with `weights` (assignments,) as `from_placebos`."""
-    design, own = _designs(placebos, panel)
-    factors, constant, slope = _rescale(design, placebos.effects, own)
-    interval = from_placebos(fit, placebos, panel, level, factors, weights)
+    found = _scaling(placebos, panel, _effects)
+    interval = from_placebos(fit, placebos, panel, level, found.factors, weights)
     details = dict(interval.details)
     details["variance"] = {
-        "constant": constant,
-        "slope": slope,
-        "smallest_factor": float(factors.min()),
-        "largest_factor": float(factors.max()),
+        "constant": found.constant,
+        "slope": found.slope,
+        "smallest_factor": float(found.factors.min()),
+        "largest_factor": float(found.factors.max()),
+        **({} if found.controls is None else {"controls": found.controls}),
     }
-    found = cast("dict[str, Any]", details["placebo"])
-    fits = np.array([np.nan if each is None else each for each in found.get("rmspe_pre", [])])
-    if fits.size and np.isfinite(fits).all():
+    told = cast("dict[str, Any]", details["placebo"])
+    if "rmspe_pre" in told and np.isfinite(gaps := gaps_before(fit, placebos)).all():
         # the check of the periods before the start ranks gaps that are rescaled in the same way
-        details["placebo"] = {**found, "rmspe_pre_scaled": numbers((fits * _rescale(design, fits, own)[0]).tolist())}
+        scaled = gaps * size_factors(placebos, panel, lambda some: gaps_before(fit, some))
+        details["placebo"] = {**told, "rmspe_pre_scaled": numbers(scaled.tolist())}
     return dataclasses.replace(interval, details=details)
 
 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
     fit, placebos = pipeline(panel), placebo_fits(pipeline, panel, rng)
-    design, own = _designs(placebos, panel)
-    draws = placebos.effects * _rescale(design, placebos.effects, own)[0]
+    draws = placebos.effects * size_factors(placebos, panel)
     return rank_p_value(draws * slope_factors(fit, placebos, draws), fit.att)
 
 
@@ -88,37 +92,89 @@ def rescaled_in_turn(effects: Array, panel: Panel, start: int) -> Array:
     scaled = np.tile(effects, (effects.size, 1))
     for row in range(effects.size):
         others = np.delete(np.arange(effects.size), row)
-        scaled[row, others] *= _rescale(design[others], effects[others], design[row])[0]
+        function = np.array(variance_function(design[others], effects[others] ** 2))
+        scaled[row, others] *= _factors(design[others], design[row], function)
     return scaled
 
 
-def size_factors(effects: Array, placebos: Placebos, panel: Panel) -> Array:
-    """(assignments,) factors that bring placebo values to the treated unit's noise, by a variance function of these values.
+def _effects(placebos: Placebos) -> Array:
+    return placebos.effects
+
+
+def size_factors(placebos: Placebos, panel: Panel, values: Callable[[Placebos], Array] = _effects) -> Array:
+    """(assignments,) factors that bring placebo values to the treated units' noise, by a variance function of these values.
+
+    `values(placebos)` gives one for each assignment: the effects, or other errors whose variance falls with size as theirs does.
 
     Raises EstimationError where neither sizes nor sampling variances are known.
     """
-    design, own = _designs(placebos, panel)
-    return _rescale(design, effects, own)[0]
+    return _scaling(placebos, panel, values).factors
 
 
-def _designs(placebos: Placebos, panel: Panel) -> tuple[Array, Array]:
+@dataclass(frozen=True, slots=True)
+class _Scaling:
+    """(assignments,) factors, the variance function a + b × noise of a single unit's effect that they come from, and the variance
+    of the controls' mean where a does not hold it."""
+
+    factors: Array
+    constant: float
+    slope: float
+    controls: float | None = None
+
+
+def _scaling(placebos: Placebos, panel: Panel, values: Callable[[Placebos], Array]) -> _Scaling:
+    """Factors by the variance function of the values of single units.
+
+    With one treated unit the placebos are such units. The average of several is told from another by Σ share², and by
+    Σ share² × noise, which vary little between averages of units drawn at random: a function fitted to them says nothing of five
+    small or five large ones. So it is fitted to controls standing alone, and the variance of an average of several is what it says of
+    its units, each by its share squared, plus that of the mean of the controls. The latter all placebos of one unit share, and the
+    constant holds it; beside an average of several large units it is not small.
+    """
+    noise, alone = _noise(panel), placebos.alone
+    design, own = _designs(placebos, panel, noise)
+    if alone is None or not np.isfinite(values(alone)).any():
+        constant, slope = variance_function(design, values(placebos) ** 2)
+        return _Scaling(_factors(design, own, np.array([constant, slope])), constant, slope)
+    squares = values(alone) ** 2
+    known = np.isfinite(squares)
+    seen = _designs(alone, panel, noise)[0] + _control_sides(alone, panel, noise)[0]
+    constant, slope = variance_function(seen[known], squares[known])
+    function = np.array([constant, slope])
+    theirs, facing = _control_sides(placebos, panel, noise)
+    factors = _factors(design + theirs, own + facing, function)
+    return _Scaling(factors, constant, slope, float(facing @ function))
+
+
+def _designs(placebos: Placebos, panel: Panel, noise: Array) -> tuple[Array, Array]:
     """(assignments, 2) and (2,) regressors of the variance, Σ share² and Σ share² × noise, of placebos and of the treated."""
-    noise = _noise(panel)
     (ones, own_one), (shares, own) = (variance_rows(placebos, panel, each) for each in (np.ones(noise.size), noise))
     return np.column_stack([ones, shares]), np.array([own_one, own])
 
 
-def _rescale(design: Array, effects: Array, own: Array) -> tuple[Array, float, float]:
-    """Factors for placebos with rows `design` (1, noise) toward a unit with row `own`, after fitting the variance function."""
-    solution = np.array(variance_function(design, effects**2))
-    fitted, wanted = design @ solution, float(own @ solution)
+def _control_sides(placebos: Placebos, panel: Panel, noise: Array) -> tuple[Array, Array]:
+    """(assignments, 2) and (2,) the same regressors of the controls' plain mean, those of them that are left when some stand in."""
+    controls = ~panel.treated
+    count = np.array([len(rows) for rows in placebos.assignments])
+    standing_in = np.array([row for rows in placebos.assignments for row in rows])
+    away = np.column_stack([count, np.add.reduceat(noise[standing_in], count.cumsum() - count)])
+    left = np.array([controls.sum(), noise[controls].sum()]) - away
+    # the treated face as many controls as their placebos, so that placebos of equally noisy units are taken as they are
+    own = np.array([1.0, noise[controls].mean()]) / left[:, 0].mean()
+    return left / left[:, :1] ** 2, own
+
+
+def _factors(design: Array, own: Array, function: Array) -> Array:
+    """Factors for placebos with rows `design` toward the treated's row `own`; 1 where the function is zero somewhere."""
+    fitted, wanted = design @ function, float(own @ function)
     if wanted <= 0 or (fitted <= 0).any():
-        return np.ones(effects.size), float(solution[0]), float(solution[1])
-    return np.sqrt(wanted / fitted), float(solution[0]), float(solution[1])
+        return np.ones(len(design))
+    return np.asarray(np.sqrt(wanted / fitted))
 
 
 def _noise(panel: Panel) -> Array:
-    """(units,) how noisy a unit's mean is: its mean sampling variance, or the mean of 1 / size, over the periods used."""
+    """(units,) how noisy a unit's mean is: its mean sampling variance, or the mean of 1 / size, over the periods used; the units'
+    mean where it is never known."""
     used = np.zeros(panel.n_periods, dtype=np.bool_)
     used[: max(panel.starts)] = True
     used |= panel.target.any(axis=0)
@@ -127,7 +183,8 @@ def _noise(panel: Panel) -> Array:
         raise EstimationError(
             "ferman_pinto: it needs the persons behind each cell (`size`) or their sampling variance (`noise`)"
         )
-    return noise
+    # a unit whose persons are never known has no weight in any average; among the controls it counts as a usual one
+    return np.where(np.isfinite(noise), noise, np.nanmean(noise))
 
 
 METHOD = Inference(

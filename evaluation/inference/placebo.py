@@ -153,7 +153,7 @@ def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel, weights: 
     # ratios and gaps are each placebo's own; only the effects above are rescaled (to the treated unit's noise)
     paths = placebos.paths(fit.event_times)
     window = np.asarray(panel.target.any(axis=0))[fit.periods]
-    fits = np.array([np.nan if each.fit_rmse is None else each.fit_rmse for each in placebos.fits])
+    fits = gaps_before(fit, placebos)
     window &= np.isfinite(fit.effects)
     ratios = np.sqrt(np.mean(paths[:, window] ** 2, axis=1)) / np.maximum(np.abs(fits), 1e-300)
     own_ratio = float(np.sqrt(np.mean(fit.effects[window] ** 2)) / max(fit.fit_rmse, 1e-300))
@@ -177,16 +177,27 @@ def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel, weights: 
     return details
 
 
+def gaps_before(fit: Fit, placebos: Placebos) -> Array:
+    """(assignments,) root mean square gaps before the start; with several starts, at the event times before that the fit has.
+
+    NaN where an estimator gives none.
+    """
+    if fit.periods is not None:
+        return np.array([np.nan if each.fit_rmse is None else each.fit_rmse for each in placebos.fits])
+    before = (fit.event_times < 0) & np.isfinite(fit.effects)
+    squares = placebos.paths(fit.event_times)[:, before] ** 2
+    known = np.isfinite(squares)
+    count = known.sum(axis=1)
+    return np.asarray(np.sqrt(np.where(known, squares, 0.0).sum(axis=1) / np.where(count > 0, count, np.nan)))
+
+
 def _before_the_starts(fit: Fit, placebos: Placebos) -> dict[str, Value]:
     """With several starts: root mean squares of the effects at the event times before, of the placebos and of the treated."""
     before = (fit.event_times < 0) & np.isfinite(fit.effects)
-    if not before.any():
-        return {}
-    paths = placebos.paths(fit.event_times)[:, before]
-    if not np.isfinite(paths).all():
+    if not before.any() or not np.isfinite(placebos.paths(fit.event_times)[:, before]).all():
         return {}
     own = float(np.sqrt(np.mean(fit.effects[before] ** 2)))
-    return {"rmspe_pre": numbers(np.sqrt(np.mean(paths**2, axis=1)).tolist()), "treated_rmspe_pre": own}
+    return {"rmspe_pre": numbers(gaps_before(fit, placebos).tolist()), "treated_rmspe_pre": own}
 
 
 def usual_change(panel: Panel, start: int) -> float:
