@@ -11,13 +11,13 @@ from pydantic import Field
 
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError, did_you_mean, listed
+from evaluation.hull import hull_weights
 from evaluation.numerics import (
     common_start,
     complete_units,
     contrast,
     dropped_note,
     fit_of,
-    simplex_least_squares,
     spread,
     target_weights,
     without_always_treated,
@@ -259,10 +259,10 @@ def _means_note(options: Options) -> tuple[Note, ...]:
 def _solve(problem: _Problem, options: Options, penalty: float | None = None) -> _Weights:
     """The weights, with the penalty given (here or by the options) or chosen."""
     columns, line = problem.columns, problem.line
-    base = _base(columns, line, options)
+    base, inside = _base(columns, line, options)
     search: dict[str, Value] = {}
     if penalty is None and options.ridge == "cv":
-        penalty, search = _choose(problem, options)
+        penalty, search = _choose(problem, options, inside=inside)
     elif penalty is None:
         penalty = float(options.ridge)
     augmented = base
@@ -275,20 +275,21 @@ def _solve(problem: _Problem, options: Options, penalty: float | None = None) ->
     return _Weights(base, augmented, penalty, search)
 
 
-def _base(columns: Array, line: Array, options: Options) -> Array:
-    """The weights that the ridge corrects."""
+def _base(columns: Array, line: Array, options: Options, *, inside: bool = False) -> tuple[Array, bool]:
+    """The weights that the ridge corrects, and whether the line is a weighted mean of the columns; `inside`: it is known to be."""
     if not options.scm:
-        return np.full(columns.shape[1], 1.0 / columns.shape[1])
-    return simplex_least_squares(columns, line)
+        return np.full(columns.shape[1], 1.0 / columns.shape[1]), False
+    return hull_weights(columns, line, inside=inside)
 
 
-def _choose(problem: _Problem, options: Options) -> tuple[float, dict[str, Value]]:
+def _choose(problem: _Problem, options: Options, *, inside: bool = False) -> tuple[float, dict[str, Value]]:
     """The largest penalty whose squared error for a row left out is within one standard error of the smallest.
 
     Leaving row i out and predicting it is a ridge regression's leave-one-out residual: with A = X₀'X₀ + λI over all rows and d
     the gaps of the weights found without row i, the error is (A⁻¹d)ᵢ / (A⁻¹)ᵢᵢ. So one decomposition of X₀'X₀ gives it for every
     row and penalty, and only the synthetic control is solved anew. As in the authors' program, whose penalties are found
-    again, covariates are left out in their turn like periods, and the last row never is.
+    again, covariates are left out in their turn like periods, and the last row never is. `inside`: the line is a weighted mean
+    of the columns in all rows, and so it is in fewer.
     """
     columns, line = problem.columns, problem.line
     if line.size < 3:
@@ -297,10 +298,11 @@ def _choose(problem: _Problem, options: Options) -> tuple[float, dict[str, Value
             "give `ridge` a number, or use synthetic_control"
         )
     folds = np.arange(line.size - 1)
-    distances = np.empty((folds.size, line.size))
+    weights = np.empty((folds.size, columns.shape[1]))
     for row in folds:
         kept = np.arange(line.size) != row
-        distances[row] = line - columns @ _base(columns[kept], line[kept], options)
+        weights[row], _ = _base(columns[kept], line[kept], options, inside=inside)
+    distances = line - weights @ columns.T
     squares, axes = np.linalg.eigh(columns @ columns.T)
     squares = np.maximum(squares, 0.0)
     penalties = squares[-1] * SMALLEST_PENALTY ** (np.arange(PENALTIES + 1) / PENALTIES)
@@ -315,9 +317,9 @@ def _choose(problem: _Problem, options: Options) -> tuple[float, dict[str, Value
     within = means <= (means[best] + deviations[best]) * (1.0 + 1e-9)
     chosen = float(penalties[np.flatnonzero(within)[0]])
     return chosen, {
-        "penalties": [float(each) for each in penalties],
-        "errors": [float(each) for each in means],
-        "error_std_errors": [float(each) for each in deviations],
+        "penalties": penalties.tolist(),
+        "errors": means.tolist(),
+        "error_std_errors": deviations.tolist(),
     }
 
 
