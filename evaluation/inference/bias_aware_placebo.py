@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, cast
 
 import numpy as np
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
 from evaluation.errors import EstimationError
-from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value, slope_factors
+from evaluation.inference.draws import Placebos, as_large, deviation, placebo_fits, rank_p_value, slope_factors
 from evaluation.inference.ferman_pinto import rescaled_in_turn, size_factors
-from evaluation.inference.placebo import few_controls, from_placebos
+from evaluation.inference.placebo import few_controls, placebo_details, ranked
 from evaluation.numerics import common_start
 from evaluation.panel import Array, Panel
-
-CARRIED = ("effects", "treated_effect", "rank", "count", "smallest_p", "joint")
-"""What the page says of the ranks; the lines and ratios it draws are those of the placebos as they are."""
+from evaluation.result import numbers
 
 
 def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
@@ -53,24 +50,31 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
 def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
     """The interval from a fit and its placebo fits."""
-    gap, outward = moved(fit, placebos, panel)
-    interval = from_placebos(fit, outward, panel, level, np.ones(len(outward.fits)))
-    plain = from_placebos(fit, placebos, panel, level, _size_factors(placebos, panel))
-    shown = cast("dict[str, Any]", interval.details["placebo"])
-    details = {
-        **cast("dict[str, Any]", plain.details["placebo"]),
-        **{key: shown[key] for key in CARRIED if key in shown},
-    }
-    return dataclasses.replace(
-        interval, std_error=plain.std_error, details={**interval.details, "placebo": details, "gap": abs(gap)}
+    factors = _size_factors(placebos, panel)
+    effects, paths = outward(fit, placebos, panel, factors)
+    fits = (
+        dataclasses.replace(one, att=effect, effects=path, event_times=fit.event_times)
+        for one, effect, path in zip(placebos.fits, effects.tolist(), paths, strict=True)
     )
+    further = dataclasses.replace(placebos, fits=tuple(fits))
+    interval, draws, joint = ranked(fit, further, panel, level, np.ones(effects.size))
+    # ranks are those of the excess; the spread, and the lines and ratios that the page draws, those of the placebos as they are
+    plain = placebos.effects * factors
+    plain = plain * slope_factors(fit, placebos, plain)
+    details = {
+        **placebo_details(fit, placebos, plain, panel),
+        "effects": numbers(draws.tolist()),
+        "rank": 1 + as_large(draws, fit.att),
+        **joint,
+    }
+    return dataclasses.replace(interval, std_error=deviation(plain), details={"placebo": details, "gap": _gap(fit)})
 
 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
-    fit = pipeline(panel)
-    _, outward = moved(fit, placebo_fits(pipeline, panel, rng), panel)
-    return rank_p_value(outward.effects * slope_factors(fit, outward, outward.effects), fit.att)
+    fit, placebos = pipeline(panel), placebo_fits(pipeline, panel, rng)
+    effects, _ = outward(fit, placebos, panel, _size_factors(placebos, panel))
+    return rank_p_value(effects * slope_factors(fit, placebos, effects), fit.att)
 
 
 def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
@@ -83,19 +87,9 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     factors = scaled / np.where(effects == 0.0, 1.0, effects)
     p_values = np.empty(effects.size)
     for row in range(effects.size):
-        outward = _outward(scaled[row], gaps * factors[row], gaps[row])
-        p_values[row] = rank_p_value(np.delete(outward, row), effects[row])
+        draws = _outward(scaled[row], gaps * factors[row], gaps[row])
+        p_values[row] = rank_p_value(np.delete(draws, row), effects[row])
     return p_values
-
-
-def moved(fit: Fit, placebos: Placebos, panel: Panel) -> tuple[float, Placebos]:
-    """The treated unit's gap before the start, and placebos moved outward so that plain ranks are those of the excess."""
-    effects, paths = outward(fit, placebos, panel, _size_factors(placebos, panel))
-    fits = tuple(
-        dataclasses.replace(one, att=effect, effects=path, event_times=fit.event_times)
-        for one, effect, path in zip(placebos.fits, effects.tolist(), paths, strict=True)
-    )
-    return _gap(fit), dataclasses.replace(placebos, fits=fits)
 
 
 def outward(fit: Fit, placebos: Placebos, panel: Panel, factors: Array) -> tuple[Array, Array]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from evaluation.contracts import Fit, Inference, Interval, Pipeline, Rng
@@ -70,6 +72,15 @@ def from_placebos(
     Shared slopes of the adjustment for the cycle widen them further where the treated unit's series moved more than theirs.
     `weights` (assignments,) say how likely each was drawn, relative to the true one; without them all are equally likely.
     """
+    interval, draws, joint = ranked(fit, placebos, panel, level, factors, weights)
+    details = {**placebo_details(fit, placebos, draws, panel, weights), **joint}
+    return dataclasses.replace(interval, details={"placebo": details})
+
+
+def ranked(
+    fit: Fit, placebos: Placebos, panel: Panel, level: float, factors: Array, weights: Array | None = None
+) -> tuple[Interval, Array, dict[str, Value]]:
+    """The interval without details, the (assignments,) effects it ranks, and what the joint test over the window adds to them."""
     factors = factors * slope_factors(fit, placebos, placebos.effects * factors)
     draws = placebos.effects * factors
     paths = placebos.paths(fit.event_times) * factors[:, None]
@@ -102,7 +113,7 @@ def from_placebos(
                 {"count": int(draws.size)},
             )
         )
-    return Interval(
+    interval = Interval(
         std_error=deviation(draws, weights),
         lower=fit.att - half,
         upper=fit.att + half,
@@ -113,8 +124,8 @@ def from_placebos(
         path_p_value=p_values,
         path_p_adjusted=adjusted,
         notes=tuple(notes),
-        details={"placebo": {**_details(fit, placebos, draws, panel, weights), **({"joint": joint} if joint else {})}},
     )
+    return interval, draws, {"joint": joint} if joint else {}
 
 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
@@ -132,7 +143,10 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     return np.array([rank_p_value(np.delete(effects, row), effects[row]) for row in range(effects.size)])
 
 
-def _details(fit: Fit, placebos: Placebos, draws: Array, panel: Panel, weights: Array | None) -> dict[str, Value]:
+def placebo_details(
+    fit: Fit, placebos: Placebos, draws: Array, panel: Panel, weights: Array | None = None
+) -> dict[str, Value]:
+    """What the page shows of placebos: the effects as ranked (`draws`, (assignments,)), and their own gaps and ratios."""
     names = [" + ".join(panel.units[row] for row in rows) for rows in placebos.assignments]
     details: dict[str, Value] = {
         "units": list(names),
