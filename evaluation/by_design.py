@@ -98,7 +98,7 @@ def by_design(pipeline: Pipeline, panel: Panel) -> Choice:
     placebos = "ferman_pinto" if sized else "placebo"
     facts: dict[str, Value] = {"treated": treated, "controls": controls, "pre_periods": int(panel.starts[0])}
     if min(treated, controls) < ENOUGH:
-        return Choice(placebos, "few_treated_sizes" if sized else "few_treated", {**facts, **persons(panel)})
+        return Choice(placebos, "few_treated_sizes" if sized else "few_treated", facts)
     alone = sum(count_clusters(panel.cluster[panel.start == start]) == 1 for start in panel.starts)
     influences = INFERENCES[own].from_fit is not None and INFERENCES[own].many_treated
     if alone and influences and treated < controls <= REFITTED and len(panel.starts) > 1:

@@ -42,7 +42,10 @@ def test_one_treated_unit_gets_placebos_and_rescaled_ones_where_persons_are_know
     assert plain.details["chosen"]["controls"] == 59
     sized = evaluation.estimate(panel(noise(1), {0: 7}, size=np.geomspace(100, 1000, 60)), "did")
     assert chosen(sized) == ("ferman_pinto", "few_treated_sizes")
-    assert sized.details["chosen"]["spread"] == pytest.approx(10.0)
+    # how persons are spread is told once, beside the reason, whichever inference is used
+    assert set(sized.details["chosen"]) == {"code", "treated", "controls", "pre_periods"}
+    assert sized.details["persons"]["spread"] == pytest.approx(10.0)
+    assert sized.details["persons"]["place"] == "small"
 
 
 def restless(seed):
