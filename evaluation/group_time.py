@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from evaluation.panel import Array, Indices, Mask
-from evaluation.regression import by_cluster
+from evaluation.regression import by_cluster, cluster_errors
 from evaluation.result import Value
 
 Aggregate: TypeAlias = Literal["simple", "dynamic", "group", "calendar"]
@@ -181,8 +181,7 @@ def mean_observed(found: GroupTimes, outcome: Array, event_times: Indices) -> Ar
 
 def standard_errors(influence: Array, cluster: Indices) -> list[float | None]:
     """Square roots of the sums of squares by cluster; None where nothing varies."""
-    sums = by_cluster(influence, cluster)
-    return [float(error) if error > 0.0 else None for error in np.sqrt((sums**2).sum(axis=-1))]
+    return [error if error > 0.0 else None for error in cluster_errors(influence, cluster).tolist()]
 
 
 def cell_rows(found: GroupTimes, labels: list[str], cluster: Indices) -> list[Value]:

@@ -268,6 +268,12 @@ def by_cluster(influence: Array, cluster: Indices) -> Array:
     return np.asarray(np.add.reduceat(influence[..., order], first, axis=-1))
 
 
+def cluster_errors(influence: Array, cluster: Indices | None) -> Array:
+    """(...) standard errors of (..., units) influences: roots of the sums of squares by cluster, without a small-sample factor."""
+    assert cluster is not None  # set by Panel itself
+    return np.asarray(np.sqrt((by_cluster(influence, cluster) ** 2).sum(axis=-1)))
+
+
 def count_clusters(cluster: Indices) -> int:
     """How many different codes there are; at once where they are in order, as those of units are."""
     return cluster.size if bool((cluster[1:] > cluster[:-1]).all()) else len(np.unique(cluster))

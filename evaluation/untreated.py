@@ -10,7 +10,7 @@ from evaluation.contracts import Fit
 from evaluation.errors import EstimationError, listed
 from evaluation.numerics import single_unit_groups, something_treated, target_weights, without_comparison
 from evaluation.panel import Array, Indices, Mask, Panel
-from evaluation.regression import by_cluster, cell_weights, inverse_gram, split_covariates
+from evaluation.regression import cell_weights, cluster_errors, inverse_gram, split_covariates
 from evaluation.result import Note, Value, number
 from evaluation.swept import Sweep, sweep
 
@@ -314,8 +314,7 @@ def _aggregates(panel: Panel, imputed: Imputed, target: Mask, by_cell: bool) -> 
     members[np.arange(cohorts.size), cohorts] = target[cohorts]
     members[cohorts.size + np.arange(columns.size), :, columns] = target[:, columns].T
     found = averages(imputed, members, by_cell=by_cell)
-    assert panel.cluster is not None  # set by Panel itself
-    errors = np.sqrt((by_cluster(found.influence, panel.cluster) ** 2).sum(axis=1))
+    errors = cluster_errors(found.influence, panel.cluster)
     labels = [panel.periods[imputed.cohorts[place].start].label for place in cohorts]
     labels += [panel.periods[column].label for column in columns]
     rows: list[Value] = [

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from evaluation.changes import Block, Comparison, Mapped, changes, comparison
 from evaluation.contracts import Fit, Method
 from evaluation.panel import Array, Indices, Panel
-from evaluation.regression import by_cluster
+from evaluation.regression import cluster_errors
 from evaluation.result import Note, Value, number
 
 ENOUGH = 20
@@ -249,8 +249,7 @@ class _Spread:
         panel = self.found.panel
         notes, details = [], dict[str, Value]()
         if self.at.size and self.fewest >= ENOUGH:
-            assert panel.cluster is not None  # set by Panel itself
-            errors = np.sqrt((by_cluster(self.influence, panel.cluster) ** 2).sum(axis=1))
+            errors = cluster_errors(self.influence, panel.cluster)
             details["quantile_effects"] = [
                 {
                     "quantile": q,

@@ -13,7 +13,7 @@ from evaluation.changes import Block, Changes, Comparison, Mapped, changes, comp
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError, did_you_mean
 from evaluation.panel import Array, Indices, Panel
-from evaluation.regression import by_cluster
+from evaluation.regression import cluster_errors
 from evaluation.result import Note, Value
 
 MOST_DISTINCT = 5
@@ -172,7 +172,7 @@ def _curve(found: Comparison, cells: _Cells, degree: int) -> tuple[list[Note], d
     beta, influence = _regression(found, cells, basis)
 
     def derived(combinations: Array) -> tuple[Array, Array]:
-        return combinations @ beta, _errors(found, combinations @ influence)
+        return combinations @ beta, cluster_errors(combinations @ influence, found.panel.cluster)
 
     at = ((cells.dose - centre) / scale)[:, None]
     derivative = np.where(powers > 0, powers * at ** np.maximum(powers - 1, 0), 0.0) / scale
@@ -198,7 +198,7 @@ def _bins(found: Comparison, cells: _Cells) -> list[Value]:
     group = np.unique(group, return_inverse=True)[1]
     basis = (group[:, None] == np.arange(group.max() + 1)).astype(np.float64)
     effects, influence = _regression(found, cells, basis)
-    errors = _errors(found, influence)
+    errors = cluster_errors(influence, found.panel.cluster)
     rows: list[Value] = []
     for index, (effect, error) in enumerate(zip(effects.tolist(), errors.tolist(), strict=True)):
         member = group == index
@@ -245,12 +245,6 @@ def _regression(found: Comparison, cells: _Cells, basis: Array) -> tuple[Array, 
         by_period = totals[:, block.places].sum(axis=1)[:, block.periods]
         influence[:, block.controls] -= by_period @ deviation
     return beta, influence
-
-
-def _errors(found: Comparison, influence: Array) -> Array:
-    """(rows,) standard errors from (rows, units) influence, summed within the panel's clusters."""
-    assert found.panel.cluster is not None  # set by Panel itself
-    return np.asarray(np.sqrt((by_cluster(influence, found.panel.cluster) ** 2).sum(axis=1)))
 
 
 METHOD = Method(

@@ -12,7 +12,7 @@ from pydantic import Field
 from evaluation.contracts import Fit, Method
 from evaluation.errors import EstimationError
 from evaluation.panel import Array, Mask, Panel
-from evaluation.regression import by_cluster, cell_weights, split_covariates, two_way_regression
+from evaluation.regression import cell_weights, cluster_errors, split_covariates, two_way_regression
 from evaluation.result import Value, number
 from evaluation.untreated import (
     Model,
@@ -116,7 +116,7 @@ def _with_leads(panel: Panel, options: Options, found: Fit) -> Fit:
     factor = count / max(count - 1, 1) * (n_obs - 1) / max(n_obs - regression.n_parameters, 1)
     effects = regression.coefficients[: estimated.size]
     influence = np.sqrt(factor) * regression.influence[: estimated.size]
-    errors = np.sqrt((by_cluster(influence, panel.cluster) ** 2).sum(axis=1))
+    errors = cluster_errors(influence, panel.cluster)
     rows: list[Value] = [
         {"event_time": int(time), "effect": number(effect), "std_error": number(error)}
         for time, effect, error in zip(estimated, effects, errors, strict=True)

@@ -24,7 +24,7 @@ from evaluation.numerics import (
     without_comparison,
 )
 from evaluation.panel import Array, Panel
-from evaluation.regression import by_cluster
+from evaluation.regression import cluster_errors
 from evaluation.result import Note, Value, number
 
 
@@ -218,11 +218,10 @@ def _fit_of(panel: Panel, kept: Panel, cohorts: list[Cohort], controls: Array, n
 
 def _row(panel: Panel, cohort: Cohort) -> Value:
     """The effect of one start over its cells of the window, with its standard error clustered as the panel says."""
-    assert panel.cluster is not None  # set by Panel itself
     share = float(cohort.cells.sum())
-    error = np.sqrt((by_cluster(cohort.influence, panel.cluster) ** 2).sum()) / share
+    error = float(cluster_errors(cohort.influence, panel.cluster)) / share
     effect = float(cohort.cells @ cohort.effects) / share
-    return {"group": panel.periods[cohort.start].label, "effect": number(effect), "std_error": number(float(error))}
+    return {"group": panel.periods[cohort.start].label, "effect": number(effect), "std_error": number(error)}
 
 
 METHOD = Method(
