@@ -44,20 +44,20 @@ def nested_loadings(values: Array, regressors: Array, seen: Mask, counts: list[i
     scale = np.where(moving, length, 1.0)
     x /= scale[:, :, None]
     gram, right = np.einsum("kut,lut->ukl", x, x), np.einsum("kut,ut->uk", x, y)
-    found = []
-    for count in counts:
-        collinear = ~moving[:count].all(axis=0)
-        if count > 1:
-            own = gram[:, :count, :count].copy()
-            collinear |= np.linalg.eigvalsh(own)[:, 0] < COLLINEAR
-            own[collinear] = np.eye(count)
-            slopes = np.linalg.solve(own, right[:, :count, None])[:, :, 0].T / scale[:count]
-        else:
-            # one regressor has length one now
-            slopes = right[:, :count].T / scale[:count]
-        slopes[:, collinear] = np.nan
-        found.append(Loadings(slopes, level - (slopes * means[:count]).sum(axis=0), collinear))
-    return found
+    size = len(x)
+    chosen = np.arange(size) < np.array(counts)[:, None]
+    collinear = (chosen[:, None, :] & ~moving.T).any(axis=2)
+    slopes = np.where(chosen[:, None, :], right, 0.0)
+    # a regressor alone has length one now, and its slope is the product itself
+    if size > 1:
+        own = np.where((chosen[:, :, None] & chosen[:, None, :])[:, None], gram, np.eye(size))
+        collinear |= np.linalg.eigvalsh(own)[:, :, 0] < COLLINEAR
+        own[collinear] = np.eye(size)
+        slopes = np.linalg.solve(own, slopes[..., None])[..., 0]
+    slopes /= scale.T
+    slopes[collinear] = np.nan
+    levels = level - (slopes * means.T).sum(axis=2)
+    return [Loadings(slopes[place, :, :count].T, levels[place], collinear[place]) for place, count in enumerate(counts)]
 
 
 def _centred(values: Array, seen: Mask, cells: Indices) -> tuple[Array, Array]:

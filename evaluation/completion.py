@@ -215,18 +215,20 @@ class _Problem:
         basis = smoother(
             np.empty((0, periods.size)) if factors is None else factors, np.empty(0) if keep is None else keep
         )
-        count = len(self.covariates)
+        rows = self.incomplete
+        if not len(self.covariates):
+            if not rows.size:
+                return np.empty(0)
+            filled = smoothed(self.outcome[rows] - periods, self.observed[rows], basis) + periods
+            return np.asarray(filled[self.missing[rows]])
         # the period effects move along when β does, as column means do
         means = self.covariates.mean(axis=1)
-        old = np.zeros(count) if coefficients is None else coefficients
+        old = np.zeros(len(means)) if coefficients is None else coefficients
         left = self.outcome - (periods + old @ means)
-        beta = self._coefficients(left, basis) if count else np.empty(0)
-        rows = self.incomplete
+        beta = self._coefficients(left, basis)
         if not rows.size:
             return beta * self.scale
-        left = left[rows]
-        if count:
-            left = left - np.tensordot(beta, self.centred[:, rows], axes=1)
+        left = left[rows] - np.tensordot(beta, self.centred[:, rows], axes=1)
         filled = smoothed(left, self.observed[rows], basis) + (periods + (old - beta) @ means)
         return np.concatenate([beta * self.scale, filled[self.missing[rows]]])
 

@@ -19,14 +19,12 @@ from evaluation.result import Value
 
 NAME = "matrix_completion"
 
-GRID = 15
-"""Penalties tried, evenly on the log scale from the one that leaves nothing but unit and period effects down to `SMALLEST`."""
-
 PATIENCE = 3
 """So many penalties in a row that predict worse than a larger one, and no smaller one is tried."""
 
-SMALLEST = 1e-3
-"""The smallest penalty tried, relative to the largest: that of the authors' program (gsynth)."""
+GRID = np.geomspace(1.0, 1e-3, 15)
+"""Penalties tried, relative to the one that leaves nothing but unit and period effects; the smallest is that of the authors'
+program (gsynth)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ def _grid(cells: Cells, rows: Mask, untreated: Mask) -> tuple[list[float], Decom
     there is nothing beside the effects."""
     nothing = next(completions(cells.outcome[rows], untreated[rows], cells.covariates[:, rows], [soft(np.inf)]))
     values = nothing.decomposition.values
-    steps = values[0] * np.geomspace(1.0, SMALLEST, GRID) if values.size else np.zeros(1)
+    steps = values[0] * GRID if values.size else np.zeros(1)
     return steps.tolist(), nothing.decomposition
 
 
