@@ -117,22 +117,29 @@ def by_fit(choice: Choice, pipeline: Pipeline, fit: Fit, placebos: Placebos, pan
     """
     if choice.code not in ("few_treated", "few_treated_sizes") or len(panel.starts) != 1 or clusters_of_units(panel):
         return choice
+    noisy = _noisy(choice, placebos, panel)
+    factors = None if noisy is None else noisy[1]
     # an estimator that a constant added to a unit leaves alone takes level gaps out itself
     levels = "unit_shift" not in pipeline.method.keeps
-    unfollowed = _unfollowed(choice, fit, placebos, panel) if levels else None
+    unfollowed = _unfollowed(choice, fit, placebos, panel, factors) if levels else None
     if unfollowed is not None:
         return Choice("bias_aware_placebo", "poor_fit", {**choice.facts, "p_fit": unfollowed})
-    if choice.name == "placebo" and panel.starts[0] >= LEAST_PERIODS:
-        found = volatilities(panel)
-        if found is not None and found.differ:
-            factors = found.factors(placebos, panel, cautious=False)
-            half = critical_size(placebos.effects, LEVEL)
-            # how often plain ranks would call such a noisy unit significant although nothing happened to it
-            alarms = float((np.abs(placebos.effects * factors) >= half).mean()) if np.isfinite(half) else 0.0
-            if alarms > TOLERATED:
-                noisy = {"alarms": alarms, "ratio": float(1.0 / np.median(1.0 / factors)), "agreement": found.agreement}
-                return Choice("volatility_placebo", "noisy_treated", {**choice.facts, **noisy})
-    return choice
+    return choice if noisy is None else noisy[0]
+
+
+def _noisy(choice: Choice, placebos: Placebos, panel: Panel) -> tuple[Choice, Array] | None:
+    """Placebos scaled by how much each unit varied, and the factors; None where sizes are known or plain ranks would not mislead."""
+    found = volatilities(panel) if choice.name == "placebo" and panel.starts[0] >= LEAST_PERIODS else None
+    if found is None or not found.differ:
+        return None
+    factors = found.factors(placebos, panel, cautious=False)
+    half = critical_size(placebos.effects, LEVEL)
+    # how often plain ranks would call such a noisy unit significant although nothing happened to it
+    alarms = float((np.abs(placebos.effects * factors) >= half).mean()) if np.isfinite(half) else 0.0
+    if alarms <= TOLERATED:
+        return None
+    facts = {"alarms": alarms, "ratio": float(1.0 / np.median(1.0 / factors)), "agreement": found.agreement}
+    return Choice("volatility_placebo", "noisy_treated", {**choice.facts, **facts}), factors
 
 
 def persons(panel: Panel) -> dict[str, Value]:
@@ -148,8 +155,11 @@ def persons(panel: Panel) -> dict[str, Value]:
     }
 
 
-def _unfollowed(choice: Choice, fit: Fit, placebos: Placebos, panel: Panel) -> float | None:
-    """How unusual the treated unit's average gap before the start is among the placebos'; None where it is usual or small."""
+def _unfollowed(choice: Choice, fit: Fit, placebos: Placebos, panel: Panel, noise: Array | None) -> float | None:
+    """How unusual the treated unit's average gap before the start is among the placebos'; None where it is usual or small.
+
+    `noise` (assignments,): factors for the treated unit's own restlessness, where that stands out; a noisy unit's gap is large too.
+    """
     before = fit.event_times < 0
     own = fit.effects[before]
     gaps = placebos.paths(fit.event_times)[:, before]
@@ -158,7 +168,7 @@ def _unfollowed(choice: Choice, fit: Fit, placebos: Placebos, panel: Panel) -> f
 
     def rescaled(values: Callable[[Placebos], Array]) -> Array:
         factors = size_factors(placebos, panel, values) if choice.name == "ferman_pinto" else 1.0
-        return values(placebos) * factors
+        return values(placebos) * (factors if noise is None else noise)
 
     gap = float(own.mean())
     if not abs(gap) > BIASED * critical_size(rescaled(lambda some: some.effects), LEVEL):

@@ -78,4 +78,5 @@ def adjusted(estimator: str, adjust: str, replication: Replication, shape: Shape
         if not found.possible[0]:
             raise EstimationError(f"{adjust}: the treated unit cannot be adjusted")
         gaps[~found.possible] = np.nan
-    return Paths(gaps[0], gaps[1:], None if found.shared is None else found.shared.variances(omega, times, shape))
+    variances = None if found.shared is None else found.shared.variances(omega, times, shape)
+    return Paths(gaps[0], gaps[1:], variances, (omega**2).sum(axis=1))

@@ -168,10 +168,3 @@ def synthetic_did_weights(
 def _totals(many: Array, values: Array) -> Array:
     """(problems, k) sums over the donors of (donors, k), or (problems, donors, k), by 0 or 1 in (problems, donors)."""
     return np.asarray(many @ values if values.ndim == 2 else (many[:, None] @ values)[:, 0])
-
-
-def synthetic_did_paths(lines: Array, pool: Array, kept: Mask, cells: int, before: int, window: int) -> Array:
-    """(problems, periods) effects by period, of donors (donors, periods) that all problems share; see `synthetic_did_weights`."""
-    omega, times = synthetic_did_weights(lines, pool, kept, cells, before, window)
-    gaps = lines - omega @ pool
-    return np.asarray(gaps - (gaps[:, :before] * times).sum(axis=1, keepdims=True))

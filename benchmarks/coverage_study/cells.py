@@ -36,7 +36,7 @@ def places(world: str) -> tuple[str, ...]:
 def groups() -> list[Group]:
     """All groups in the order in which they are run: what matters most first."""
     ordered = [
-        *_one_treated(14, 1000, 1000),
+        *_one_treated(14, 2000, 1000),
         *_headlines(),
         *_several(14, 1000),
         *_adjusted(14, 1000, ADJUSTMENTS),

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from coverage_study.batched import synthetic_did_paths
+from coverage_study.batched import synthetic_did_weights
 from coverage_study.simplex import simplex_weights
 from coverage_study.worlds import UNITS, Rng, Shape
 from evaluation.panel import Array, Indices, Mask
@@ -21,12 +21,14 @@ from evaluation.panel import Array, Indices, Mask
 class Paths:
     """Effects by period of one replication: `own` (periods,) of the treated, `others` (assignments, periods) of the placebos.
 
-    `slope_variances` (1 + assignments,): what slopes that all units share bring into the effect of each, where there are any.
+    `slope_variances` (1 + assignments,): what slopes that all units share bring into the effect of each, where there are any;
+    `concentration` (1 + assignments,): the sum of the controls' squared weights, where the estimator has weights.
     """
 
     own: Array
     others: Array
     slope_variances: Array | None = None
+    concentration: Array | None = None
 
 
 def assignments(treated: int, most: int, rng: Rng) -> Indices:
@@ -60,14 +62,15 @@ def did(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> P
     total = lines[treated:].sum(axis=0)
     pool = len(outcome) - treated
     own = shares(persons, np.arange(treated)[None, :])[0] @ lines[:treated] - total / pool
+    concentration = np.append(1.0 / pool, np.full(len(rows), 1.0 / (pool - treated)))
     if treated == 1:
         chosen = lines[1:]
-        return Paths(own, chosen - (total - chosen) / (pool - 1))
+        return Paths(own, chosen - (total - chosen) / (pool - 1), concentration=concentration)
     weights = np.zeros((len(rows), len(outcome)))
     np.put_along_axis(weights, rows, shares(persons, rows), axis=1)
     member = np.zeros_like(weights)
     np.put_along_axis(member, rows, 1.0, axis=1)
-    return Paths(own, weights @ lines - (total - member @ lines) / (pool - treated))
+    return Paths(own, weights @ lines - (total - member @ lines) / (pool - treated), concentration=concentration)
 
 
 def did_effects(outcome: Array, shape: Shape) -> tuple[Array, Array]:
@@ -101,7 +104,7 @@ def synthetic_control(outcome: Array, persons: Array | None, rows: Indices, shap
     lines, pool, kept = _lines(outcome, persons, rows)
     weights = simplex_weights(pool[:, : shape.before].T, lines[:, : shape.before], kept)
     paths = lines - weights @ pool
-    return Paths(paths[0], paths[1:])
+    return Paths(paths[0], paths[1:], concentration=(weights**2).sum(axis=1))
 
 
 def demeaned_synthetic_control(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
@@ -112,8 +115,11 @@ def demeaned_synthetic_control(outcome: Array, persons: Array | None, rows: Indi
 def synthetic_did(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
     """Unit weights with a ridge and an intercept, time weights with an intercept, and the contrast under both."""
     lines, pool, kept = _lines(outcome, persons, rows)
-    paths = synthetic_did_paths(lines, pool, kept, rows.shape[1] * shape.window, shape.before, shape.window)
-    return Paths(paths[0], paths[1:])
+    cells = rows.shape[1] * shape.window
+    omega, times = synthetic_did_weights(lines, pool, kept, cells, shape.before, shape.window)
+    paths = lines - omega @ pool
+    paths -= (paths[:, : shape.before] * times).sum(axis=1, keepdims=True)
+    return Paths(paths[0], paths[1:], concentration=(omega**2).sum(axis=1))
 
 
 KERNELS: dict[str, Kernel] = {

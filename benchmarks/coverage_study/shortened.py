@@ -39,9 +39,12 @@ def fits_of(paths: Paths, rows: Indices, shape: Shape, *, exhaustive: bool) -> t
     times = TIMES[shape]
     possible = np.isfinite(paths.others).all(axis=1)
     if not possible.all():
-        of_slopes = paths.slope_variances
+        kept = np.append(True, possible)
         fewer = Paths(
-            paths.own, paths.others[possible], None if of_slopes is None else of_slopes[np.append(True, possible)]
+            paths.own,
+            paths.others[possible],
+            None if paths.slope_variances is None else paths.slope_variances[kept],
+            None if paths.concentration is None else paths.concentration[kept],
         )
         fit, placebos = fits_of(fewer, rows[possible], shape, exhaustive=exhaustive)
         return fit, dataclasses.replace(placebos, failed=int((~possible).sum()))
@@ -51,9 +54,11 @@ def fits_of(paths: Paths, rows: Indices, shape: Shape, *, exhaustive: bool) -> t
     shown = every[:, shape.before + times]
     shown[:, times < 0] = every[:, : shape.before].mean(axis=1, keepdims=True)
     variances = [0.0] * len(every) if paths.slope_variances is None else paths.slope_variances.tolist()
+    # of the weights inferences read the sum of squares alone
+    weights = [None] * len(every) if paths.concentration is None else np.sqrt(paths.concentration)[:, None]
     fits = [
-        Fit(att=effect, effects=path, event_times=times, fit_rmse=gap, slope_variance=variance)
-        for effect, path, gap, variance in zip(effects, shown, gaps, variances, strict=True)
+        Fit(att=effect, effects=path, event_times=times, fit_rmse=gap, slope_variance=variance, unit_weights=weight)
+        for effect, path, gap, variance, weight in zip(effects, shown, gaps, variances, weights, strict=True)
     ]
     return fits[0], Quick(tuple(map(tuple, rows.tolist())), tuple(fits[1:]), 0, exhaustive)
 
@@ -69,7 +74,12 @@ def shortened(fit: Fit, placebos: Placebos, shape: Shape) -> tuple[Fit, Placebos
         if np.isfinite(early).any():
             kept[wanted < 0] = np.nanmean(early)
         return Fit(
-            att=one.att, effects=kept, event_times=wanted, fit_rmse=one.fit_rmse, slope_variance=one.slope_variance
+            att=one.att,
+            effects=kept,
+            event_times=wanted,
+            fit_rmse=one.fit_rmse,
+            slope_variance=one.slope_variance,
+            unit_weights=one.unit_weights,
         )
 
     paths = None

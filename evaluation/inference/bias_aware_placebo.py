@@ -22,7 +22,9 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     A synthetic control of a unit that the donors cannot reach is off before the start, and by about as much after it. With d the
     effect and g the root mean square gap before, the statistic is max(0, |d| − g), for the treated unit and for every placebo alike, so
     the ranks are exchangeable where those of d are; the interval d ± (critical value + g) holds what a bias as large as the gap
-    before, of either sign, would explain. Where persons are known, placebos are rescaled by size first (`ferman_pinto`).
+    before, of either sign, would explain. Where persons are known, placebos are rescaled by size first (`ferman_pinto`); and all are
+    by how few controls they rest on: a gap's variance is that of the unit and of the weighted controls, σ² (1 + Σω²), and a unit that
+    nobody resembles rests on one or two.
 
     Parameters
     ----------
@@ -50,7 +52,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
 def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
     """The interval from a fit and its placebo fits."""
-    factors = _size_factors(placebos, panel)
+    factors = size_factors_of(placebos, panel)
     effects, paths = outward(fit, placebos, panel, factors)
     fits = (
         dataclasses.replace(one, att=effect, effects=path, event_times=fit.event_times)
@@ -73,7 +75,7 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
     fit, placebos = pipeline(panel), placebo_fits(pipeline, panel, rng)
-    effects, _ = outward(fit, placebos, panel, _size_factors(placebos, panel))
+    effects, _ = outward(fit, placebos, panel, size_factors_of(placebos, panel))
     return rank_p_value(effects * slope_factors(fit, placebos, effects), fit.att)
 
 
@@ -85,17 +87,20 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     if panel.size is not None or panel.noise is not None:
         scaled = rescaled_in_turn(effects, panel, start)
     factors = scaled / np.where(effects == 0.0, 1.0, effects)
+    few = np.sqrt([_variance(fit, 1) for fit in fits])
     p_values = np.empty(effects.size)
     for row in range(effects.size):
-        draws = _outward(scaled[row], gaps * factors[row], gaps[row])
+        wider = few[row] / few
+        draws = _outward(scaled[row] * wider, gaps * factors[row] * wider, gaps[row])
         p_values[row] = rank_p_value(np.delete(draws, row), effects[row])
     return p_values
 
 
 def outward(fit: Fit, placebos: Placebos, panel: Panel, factors: Array) -> tuple[Array, Array]:
-    """(assignments,) effects and (assignments, times) paths of placebos times `factors`, moved outward."""
+    """(assignments,) effects and (assignments, times) paths of placebos, moved outward; `factors` bring them to the treated's size."""
     common_start(panel, "bias_aware_placebo")
-    gap = _gap(fit)
+    gap, treated = _gap(fit), int(panel.treated.sum())
+    factors = factors * np.sqrt(_variance(fit, treated) / np.array([_variance(one, treated) for one in placebos.fits]))
     gaps = np.array([_gap(one) for one in placebos.fits]) * factors
     paths, after = placebos.paths(fit.event_times) * factors[:, None], fit.event_times >= 0
     paths[:, after] = _outward(paths[:, after], gaps[:, None], gap)
@@ -108,10 +113,16 @@ def _outward(effects: Array, gaps: Array | float, own: float) -> Array:
     return np.asarray(np.copysign(np.maximum(0.0, np.abs(effects) - np.abs(gaps)) + abs(own), effects))
 
 
-def _size_factors(placebos: Placebos, panel: Panel) -> Array:
+def size_factors_of(placebos: Placebos, panel: Panel) -> Array:
+    """(assignments,) factors that bring placebos to the treated unit's size; 1 where sizes are not known."""
     if panel.size is None and panel.noise is None:
         return np.ones(len(placebos.fits))
     return size_factors(placebos, panel)
+
+
+def _variance(fit: Fit, treated: int) -> float:
+    """The variance of a gap in units of one unit's noise; 1 where an estimator has no weights of the controls."""
+    return 1.0 if fit.unit_weights is None else 1.0 / treated + float(fit.unit_weights @ fit.unit_weights)
 
 
 def _gap(fit: Fit) -> float:
