@@ -10,7 +10,7 @@ import numpy as np
 
 from evaluation.contracts import Fit
 from evaluation.errors import EstimationError, listed
-from evaluation.numerics import comparable, dropped_note, target_weights, without_always_treated
+from evaluation.numerics import Target, comparable, dropped_note, target_weights, without_always_treated
 from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import covariate_stack, two_way_regression
 from evaluation.result import Note
@@ -107,7 +107,8 @@ def cells_of(
     if not observed.all():
         outcome = np.where(observed, outcome, 0.0)
         layers = np.where(observed & np.isfinite(layers), layers, np.where(np.isfinite(layers), layers, 0.0))
-    if not (observed & panel.target[:, columns]).any():
+    rows = np.flatnonzero(panel.treated)
+    if not (observed[rows] & panel.target[rows[:, None], columns]).any():
         raise EstimationError(
             f"{method}: no treated cell of the window is observed in a period in which an untreated unit is observed too"
         )
@@ -172,19 +173,16 @@ def fit_from_gaps(cells: Cells, gaps: Array, **further: Any) -> Fit:
     """
     panel = cells.panel
     rows = np.flatnonzero(panel.treated)
-    known = np.zeros(panel.outcome.shape, dtype=np.bool_)
-    known[np.ix_(rows, cells.columns)] = cells.observed[rows]
     wide = np.zeros((rows.size, panel.n_periods))
     wide[:, cells.columns] = np.where(cells.observed[rows], gaps, 0.0)
-    target = target_weights(panel, known)
+    target, known = _target(cells, rows)
     own = target.cells[rows]
     att = float((own * wide).sum())
     if len(panel.starts) == 1:
         start = panel.starts[0]
-        weights = np.where(known[rows], target.shares_of(rows), 0.0)
+        weights = np.where(known, target.shares_of(rows), 0.0)
         effects, total = _means(wide, weights)
-        seen = np.where(known[rows], panel.outcome[rows], 0.0)
-        observed, _ = _means(seen, weights)
+        observed, _ = _means(np.where(known, panel.outcome[rows], 0.0), weights)
         times = np.arange(panel.n_periods)
         return Fit(
             att=att,
@@ -203,7 +201,7 @@ def fit_from_gaps(cells: Cells, gaps: Array, **further: Any) -> Fit:
     # a time since the start at which the window holds cells is a mean of these alone
     inside = np.bincount(place, own.ravel(), count) > 0.0
     persons = np.ones(own.shape) if panel.size is None else np.nan_to_num(panel.size[rows])
-    weights = np.where(inside[event - first], own, np.where(known[rows], persons, 0.0))
+    weights = np.where(inside[event - first], own, np.where(known, persons, 0.0))
     total = np.bincount(place, weights.ravel(), count).astype(np.float64)
     summed = np.bincount(place, (weights * wide).ravel(), count)
     effects = np.where(total > 0.0, summed / np.where(total > 0.0, total, 1.0), np.nan)
@@ -219,17 +217,21 @@ def fit_from_gaps(cells: Cells, gaps: Array, **further: Any) -> Fit:
 def effects_of(cells: Cells, several: Sequence[Array]) -> list[float]:
     """The headline effect of each of several (treated units, periods used) gaps."""
     rows = np.flatnonzero(cells.panel.treated)
-    known = np.zeros(cells.panel.outcome.shape, dtype=np.bool_)
-    known[np.ix_(rows, cells.columns)] = cells.observed[rows]
-    own = target_weights(cells.panel, known).cells[rows][:, cells.columns]
+    own = _target(cells, rows)[0].cells[rows[:, None], cells.columns]
     return [float((own * gaps).sum()) for gaps in several]
+
+
+def _target(cells: Cells, rows: Indices) -> tuple[Target, Mask]:
+    """The weights of the headline effect over the cells that are used, and (treated, periods) which of the treated's these are."""
+    known = np.zeros(cells.panel.outcome.shape, dtype=np.bool_)
+    known[rows[:, None], cells.columns] = cells.observed[rows]
+    return target_weights(cells.panel, known), known[rows]
 
 
 def _means(values: Array, weights: Array) -> tuple[Array, Array]:
     """Weighted means of the columns, NaN where there is no weight, and the weights' sums."""
     total = weights.sum(axis=0)
-    summed = (weights * values).sum(axis=0)
-    return np.where(total > 0.0, summed / np.where(total > 0.0, total, 1.0), np.nan), total
+    return (weights * values).sum(axis=0) / np.where(total > 0.0, total, np.nan), total
 
 
 def _rmse(effects: Array, total: Array) -> float | None:
