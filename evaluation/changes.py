@@ -52,6 +52,12 @@ class Block:
     control_now: Array
     weights: Array
 
+    @property
+    def mean_influence(self) -> Array:
+        """(periods, controls) each control's influence on the controls' mean change since the base period."""
+        change = self.control_now - self.control_then
+        return np.asarray((change - change.mean(axis=1, keepdims=True)) / self.controls.size)
+
 
 Mapped: TypeAlias = tuple[Array, Array]
 """(periods, treated) what the outcomes would have been, and (periods, controls) each control's influence on their weighted sum."""

@@ -16,13 +16,6 @@ from evaluation.regression import by_cluster, count_clusters
 from evaluation.result import Note
 
 
-def treated_periods(starts: Indices, panel: Panel) -> Mask:
-    """(cohorts, periods) True for the treated periods of the window, of the cohorts that start at `starts`."""
-    periods = np.arange(panel.n_periods)
-    first, last = panel.window or (0, panel.n_periods - 1)
-    return np.asarray((periods >= starts[:, None]) & (periods >= first) & (periods <= last))
-
-
 def by_cohort_and_period(values: Array, cohort: Indices, n_cohorts: int) -> Array:
     """(cohorts, periods) sums of (units, periods) values over each cohort."""
     found = np.zeros((n_cohorts, values.shape[1]))
@@ -80,7 +73,7 @@ def headline(panel: Panel, cells: Cells, starts: Indices) -> tuple[Array, Array 
     if panel.size is not None and cells.weights is None:
         target = _target(panel, cells)
         return by_cohort_and_period(target.cells, cells.cohort, starts.size), target.cells
-    shares = np.where(treated_periods(starts, panel), cell_counts(cells, starts.size), 0.0)
+    shares = np.where(panel.target_from(starts), cell_counts(cells, starts.size), 0.0)
     total = float(shares.sum())
     if total <= 0.0:
         raise EstimationError("no treated cell of the window is observed, or none holds a person")

@@ -115,11 +115,15 @@ class Panel:
     @cached_property
     def target(self) -> Mask:
         """(units, periods) True for the treated cells that the headline effect averages over."""
-        cells = self.after.copy()
+        return _locked(self.target_from(self.start))
+
+    def target_from(self, starts: Indices) -> Mask:
+        """(starts, periods) True for the periods of the window from each of the `starts` on."""
+        cells = np.asarray(np.arange(self.n_periods)[None, :] >= starts[:, None])
         if self.window is not None:
             cells[:, : self.window[0]] = False
             cells[:, self.window[1] + 1 :] = False
-        return _locked(cells)
+        return cells
 
     @cached_property
     def balanced(self) -> bool:

@@ -269,8 +269,7 @@ def fit_of_averages(panel: Panel, imputed: Imputed, method: str, *, by_cell: boo
     """
     starts = np.array([cohort.start for cohort in imputed.cohorts])
     columns = np.arange(panel.n_periods)
-    after = columns[None, :] >= starts[:, None]
-    target = after if panel.window is None else after & (columns >= panel.window[0]) & (columns <= panel.window[1])
+    target = panel.target_from(starts)
     event = columns[None, :] - starts[:, None]
     filled = np.array([cohort.sums[0] > 0 for cohort in imputed.cohorts])
     times = np.unique(event[filled])

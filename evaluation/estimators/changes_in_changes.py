@@ -85,10 +85,8 @@ def fit(panel: Panel, options: Options) -> Fit:
         ranks = _Ranks.of(block) if plain else None
         if ranks is None:
             expected = _by_own_rank(block)
-            change = block.control_now - block.control_then
             # over all ranks the mean difference of quantiles is the difference of means
-            deviation = (change - change.mean(axis=1, keepdims=True)) / block.controls.size
-            influence = block.weights.sum(axis=1, keepdims=True) * deviation
+            influence = block.weights.sum(axis=1, keepdims=True) * block.mean_influence
         else:
             expected, influence = ranks.counterfactual(options.ties), ranks.influence()
         spread.add(block, expected, ranks)

@@ -16,7 +16,6 @@ from evaluation.cohort_panel import (
     for_all_units,
     headline,
     headline_weights,
-    treated_periods,
 )
 from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
@@ -155,7 +154,7 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
     weights = cell_weights(panel, options.weights, "did")
     covariates = tuple(covariate_stack(panel, options.covariates))
     cells = Cells(used_outcome(panel), cohort, covariates=covariates, weights=weights, trends=options.unit_trends)
-    treated = treated_periods(starts, panel)
+    treated = panel.target_from(starts)
     names = ("treated", *options.covariates)
     # with persons behind the cells the headline weights them otherwise than least squares does
     _, functional = headline(panel, cells, starts)

@@ -92,10 +92,8 @@ def fit(panel: Panel, options: Options) -> Fit:
 
 def _parallel(block: Block) -> Mapped:
     """Outcomes that moved as the controls did on average, and what each control has to do with it."""
-    change = block.control_now - block.control_then
-    mean = change.mean(axis=1, keepdims=True)
-    deviation = (change - mean) / block.controls.size
-    return block.then + mean, block.weights.sum(axis=1, keepdims=True) * deviation
+    mean = (block.control_now - block.control_then).mean(axis=1, keepdims=True)
+    return block.then + mean, block.weights.sum(axis=1, keepdims=True) * block.mean_influence
 
 
 # ---------------------------------------------------------------------- the effect by dose
@@ -240,10 +238,8 @@ def _regression(found: Comparison, cells: _Cells, basis: Array) -> tuple[Array, 
     totals = np.zeros((beta.size, *found.window.shape))
     totals[:, cells.place, cells.period] = combination
     for block in found.blocks():
-        change = block.control_now - block.control_then
-        deviation = (change - change.mean(axis=1, keepdims=True)) / block.controls.size
         by_period = totals[:, block.places].sum(axis=1)[:, block.periods]
-        influence[:, block.controls] -= by_period @ deviation
+        influence[:, block.controls] -= by_period @ block.mean_influence
     return beta, influence
 
 

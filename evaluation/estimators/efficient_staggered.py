@@ -109,7 +109,7 @@ def fit(panel: Panel, options: Options) -> Fit:
         notes.append(Note("lone_starts_dropped", text, {"count": len(alone), "units": names}))
     shares = _comparisons(groups, options.estimator == "sun_abraham")
     identified: Mask = np.asarray(shares.any(axis=2))
-    asked = _target(kept, groups)
+    asked = kept.target_from(groups.starts)
     target: Mask = np.asarray(asked & identified)
     _check(target)
     notes += without_comparison(panel, np.asarray((asked & ~identified).any(axis=0)))
@@ -150,15 +150,6 @@ def _comparisons(groups: Groups, last_only: bool) -> Array:
     total = weights.sum(axis=2, keepdims=True)
     own = np.eye(count)[:, None, :] * (total > 0)
     return np.asarray(own - weights / np.where(total > 0, total, 1.0))
-
-
-def _target(panel: Panel, groups: Groups) -> Mask:
-    """(groups, periods) True for the cells of the headline."""
-    columns = np.arange(panel.n_periods)
-    target = columns[None, :] >= groups.starts[:, None]
-    if panel.window is not None:
-        target &= (columns >= panel.window[0]) & (columns <= panel.window[1])
-    return target
 
 
 def _check(target: Mask) -> None:

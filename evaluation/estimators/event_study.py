@@ -16,7 +16,6 @@ from evaluation.cohort_panel import (
     for_all_units,
     headline,
     lines_of_the_treated,
-    treated_periods,
 )
 from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
@@ -155,7 +154,7 @@ def _leads_and_lags(panel: Panel, options: Options) -> tuple[Cells, Study]:
         times = np.maximum(times, options.bin_before)
     if options.bin_after is not None:
         times = np.minimum(times, options.bin_after)
-        pooled = treated_periods(starts, panel)[after & (times == options.bin_after)]
+        pooled = panel.target_from(starts)[after & (times == options.bin_after)]
         if pooled.any() and not pooled.all():
             raise EstimationError("event_study: `bin_after` pools periods inside the window with periods outside it")
     treated = (starts < panel.n_periods)[:, None]
