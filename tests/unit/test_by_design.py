@@ -83,6 +83,20 @@ def test_a_unit_that_was_not_followed_is_measured_against_its_own_gap():
     assert chosen(evaluation.estimate(panel(outcome, {0: 7}), "did")) == ("placebo", "few_treated")
 
 
+def test_the_gap_of_a_restless_unit_is_no_poor_fit_unless_it_stands_out_of_such_units_gaps_too():
+    # seed 21: a large mean gap by chance, which plain ranks would call unfollowed
+    outcome = restless(21)
+    usual = evaluation.estimate(panel(outcome, {0: 7}), "synthetic_control")
+    assert chosen(usual) == ("volatility_placebo", "noisy_treated")
+    fit = usual.path[:7]
+    gaps = np.array(usual.details["placebo"]["gaps"], dtype=float)[:, :7].mean(axis=1)
+    own = np.mean([one.effect for one in fit])
+    assert (1 + np.sum(np.abs(gaps) >= abs(own))) / (1 + gaps.size) <= 0.10
+    far = outcome.copy()
+    far[0] += 60.0
+    assert chosen(evaluation.estimate(panel(far, {0: 7}), "synthetic_control")) == ("bias_aware_placebo", "poor_fit")
+
+
 @pytest.mark.parametrize(
     ("treated", "method", "expected"),
     [
