@@ -29,7 +29,7 @@ ANGLES = np.arctan(np.concatenate([[0.0], 10.0 ** np.linspace(-4.0, 4.0, 33), [n
 CORRELATIONS = np.concatenate([[-0.999], np.linspace(-0.98, 0.98, 50), [0.999]])
 """Where that for the autocorrelation does."""
 
-STEPS = np.linspace(0.0, 1.0, 9)
+STEPS = np.linspace(0.0, 1.0, 17)
 """How a search goes on between two points."""
 
 POINTS, FINE, COARSE = 12, 300, 6
@@ -285,7 +285,7 @@ def _highest(
     A grid, finer ones around its best point, then ever narrower ones around where the slope changes sign: near its top a
     likelihood is too flat for its own values to tell more than half the digits of where that is.
     """
-    for _ in range(3):
+    for _ in range(2):
         values = value(grid)[0]
         place = int(values.argmax())
         best, highest = float(grid[place]), float(values[place])
@@ -293,7 +293,7 @@ def _highest(
         # the best point stays among the candidates, so that it is only left for a better one, and once only: its neighbours are others
         grid = np.unique(np.concatenate([low + (best - low) * STEPS, best + (high - best) * STEPS]))
     top = best
-    for _ in range(4):
+    for _ in range(3):
         slopes = slope(grid)
         falls = np.flatnonzero((slopes[:-1] >= 0.0) & (slopes[1:] < 0.0))
         if not falls.size:

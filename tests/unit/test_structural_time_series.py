@@ -115,6 +115,18 @@ def test_intervals_cover_where_the_model_holds():
     assert 0.93 <= inside / 400 <= 0.98
 
 
+@pytest.mark.parametrize("level", ["local_level", "autoregressive"])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_top_of_a_flat_likelihood_is_found_to_more_than_half_the_digits(level, seed):
+    """Rescaling changes nothing but rounding; by the likelihood's own values the top would move by 1e-8 and more."""
+    panel = make_panel(factor_outcome(seed, 12, 40), {3: 30})
+    options = {"level": level, "donors": ("unit 00", "unit 07")}
+    effect = fit(panel, **options).att
+    for factor in (1.1, 0.7, 3.3):
+        scaled = fit(panel.with_outcome(panel.outcome * factor), **options).att / factor
+        assert scaled == pytest.approx(effect, rel=1e-10, abs=1e-10)
+
+
 # ------------------------------------------------------------------ gaps, weights, several treated
 
 
@@ -156,9 +168,13 @@ def test_clusters_above_the_unit_and_quarters_are_no_obstacle():
 def test_its_own_formula_is_not_called_invalid_for_one_treated_unit():
     """It is the variance of a forecast, the unit's own shocks included; a formula over many units is called so."""
     one = factor_panel(2, n_units=10, n_periods=30, start=22)
-    assert "cluster_few_treated" not in {note.code for note in evaluation.estimate(one, "structural_time_series", inference="analytic").notes}
+    assert "cluster_few_treated" not in {
+        note.code for note in evaluation.estimate(one, "structural_time_series", inference="analytic").notes
+    }
     three = make_panel(factor_outcome(3, 16, 12), {1: 8, 2: 8, 3: 8})
-    assert "cluster_few_treated" in {note.code for note in evaluation.estimate(three, "efficient_staggered", inference="analytic").notes}
+    assert "cluster_few_treated" in {
+        note.code for note in evaluation.estimate(three, "efficient_staggered", inference="analytic").notes
+    }
 
 
 @pytest.mark.filterwarnings("error")
