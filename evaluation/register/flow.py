@@ -71,11 +71,20 @@ def prepare(loaded: LoadedSpec, say: Say) -> Registered:
 
 
 def check(loaded: LoadedSpec) -> list[tuple[str, str]]:
-    """What `--check` says of the registers: reads what files say of themselves and counts, but makes no cells."""
-    from evaluation.register.engine import open_engine
-    from evaluation.register.sources import open_sources
+    """What `--check` says of the registers: reads what files say of themselves and counts, but makes no cells.
 
-    register = _register(loaded)
+    Raises
+    ------
+    SpecError, DataError
+        As `prepare`, as far as it can be told without the cells: also weeks and quarters that the benefit register does not hold.
+    """
+    from evaluation.register.engine import open_engine
+    from evaluation.register.gather import measures_of
+    from evaluation.register.population import lacking
+    from evaluation.register.sources import open_sources
+    from evaluation.register.timing import timing
+
+    register = secondary.counted(_register(loaded), loaded.spec.secondary)
     _judge_names(loaded)
     layout = read_layout(register.layout, loaded.folder)
     others.judge_groups(loaded, register, layout)
@@ -86,7 +95,11 @@ def check(loaded: LoadedSpec) -> list[tuple[str, str]]:
             ("Registers", f"simulated on the first run: {simulate.persons:,} persons, scenario '{simulate.scenario}'")
         ]
     with open_engine(register.engine, register.memory) as engine:
-        sources = open_sources(register, layout, loaded.folder, engine, _problems(loaded))
+        problem = _problems(loaded)
+        sources = open_sources(register, layout, loaded.folder, engine, problem)
+        lost = lacking(sources, register, timing(register), measures_of(register))
+    if lost:
+        raise DataError(*(problem("benefits", what) for what in lost))
     return [("Registers", f"{len(sources.inputs)} files in the layout '{layout.name}', read by {register.engine}")]
 
 

@@ -125,6 +125,22 @@ def bridged(who: Who, baseline: Baseline) -> bool:
     return who.readiness is not None and baseline.year < FIRST_VISIT_YEAR and who.bridge
 
 
+def lacking(sources: Sources, register: Register, timing: Timing, measures: Collection[str]) -> list[str]:
+    """What the benefit register does not hold of all the weeks and quarters that `members` looks at: by its columns, no row is read."""
+    who, weeks = register.who, set(states.period_weeks(timing, measures))
+    for each in timing.baselines:
+        weeks |= set(each.weeks(who.weeks))
+        if needs_benefit_years(register):
+            weeks |= {week for year in states.years_before(each.year) for week in year}
+    problems = sources.lacking(sorted(weeks), [], False)
+    for from_match in (False, True):
+        quarters = [
+            each.quarter for each in timing.baselines if who.readiness is not None and bridged(who, each) == from_match
+        ]
+        problems += sources.lacking([], quarters, from_match)
+    return problems
+
+
 def bands(covariates: Iterable[str]) -> dict[str, nw.Expr]:
     """Column -> label of the band of each covariate: what is not known is "unknown"."""
     labels: dict[str, nw.Expr] = {

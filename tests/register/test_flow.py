@@ -48,7 +48,7 @@ def changed(path: Path, old: str, new: str) -> Path:
 
 
 def test_the_cache_gives_the_same_answer_to_the_last_byte(spec: Path) -> None:
-    changed(spec, "[[claim]]", "[[secondary]]\nlabel = \"women\"\nwhere = \"sex == 'woman'\"\n\n[[claim]]")
+    changed(spec, "[[claim]]", '[[secondary]]\nlabel = "women"\nwhere = "sex == \'woman\'"\n\n[[claim]]')
     said: list[str] = []
     first = to_json(evaluate(spec))
     second = to_json(evaluate(spec, progress=lambda stage, text: said.append(text)))
@@ -112,3 +112,13 @@ def test_names_that_are_no_municipality_are_told_before_reading(spec: Path) -> N
 def test_check_reads_what_files_say_of_themselves(spec: Path) -> None:
     lines = flow.check(load_spec(spec))
     assert lines == [("Registers", "29 files in the layout 'statistics-denmark', read by duckdb")]
+
+
+def test_check_tells_the_weeks_that_the_benefit_register_lacks(spec: Path) -> None:
+    """They are known from its columns: a run would stop for them after the registers were read."""
+    changed(spec, 'baseline = "2014-12"', 'baseline = "2008-12"')  # years on benefit go back further than the register
+    with pytest.raises(DataError, match="the benefit register lacks") as told:
+        flow.check(load_spec(spec))
+    assert all("small.toml" in str(problem) for problem in told.value.problems)
+    with pytest.raises(DataError, match="the benefit register lacks"):
+        flow.prepare(load_spec(spec), lambda stage, text: None)
