@@ -177,7 +177,9 @@ def variance_rows(placebos: Placebos, panel: Panel, noise: Array) -> tuple[Array
 
     def averages(rows: Indices) -> Array:
         """(…,) for rows (…, units of the average)."""
-        share = persons[rows] / persons[rows].sum(axis=-1, keepdims=True)
+        total = persons[rows].sum(axis=-1, keepdims=True)
+        # nobody's persons are known: only an estimator that does not weigh by them has such an average
+        share = np.where(total > 0.0, persons[rows] / np.where(total > 0.0, total, 1.0), 1.0 / rows.shape[-1])
         return np.asarray((share**2 * noise[rows]).sum(axis=-1))
 
     own = float(averages(np.flatnonzero(panel.treated)))

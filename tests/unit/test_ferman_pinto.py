@@ -152,6 +152,20 @@ def test_a_control_whose_persons_are_never_known_spoils_nothing():
     assert found.p_value == pytest.approx(whole.p_value, abs=0.1)
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("treated", [{2: START}, {2: START, 5: START}])
+def test_nor_does_it_where_the_estimator_counts_units_alike(treated):
+    """Such an estimator can be refitted for a control whose persons nobody knows: it counts as one of usual size."""
+    panel = sized(treated, n_units=24)
+    size = panel.size.copy()
+    size[7] = np.nan
+    found = evaluation.estimate(
+        make_panel(panel.outcome, treated, size=size), "efficient_staggered", inference="ferman_pinto"
+    )
+    assert np.isfinite(found.details["placebo"]["effects"]).all()
+    assert found.p_value > found.details["placebo"]["smallest_p"]
+
+
 def test_the_share_of_persons_counts_the_mean_of_the_controls():
     panel = sized({2: START, 5: START}, n_units=40)
     found = evaluation.estimate(panel, "did", inference="ferman_pinto")
