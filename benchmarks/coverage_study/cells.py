@@ -24,7 +24,7 @@ FURTHER_ESTIMATORS = (
 CHEAP = tuple(name for name in ONE_PANEL if name != "wild_bootstrap")
 SLOW = ("wild_bootstrap", "conformal", "prediction_interval")
 """Inferences of which one replication takes long: in two worlds."""
-SLOW_LATE = (*SLOW, "cluster_cr2")
+SLOW_LATE = (*SLOW, "cluster_cr2", "newey_west", "driscoll_kraay")
 """The same with 60 periods."""
 
 
@@ -43,15 +43,17 @@ def groups() -> list[Group]:
         *_adjusted(14, 1000, SLOW_ADJUSTMENTS),
         *_adjusted_weights(),
         *_naive(14, (*CHEAP, *ONE_PATH)),
-        *_one_treated(60, 1000, 1000, SIMPLE[:3]),
-        *_further(),
-        *_several(60, 1000),
+        *_one_treated(60, 1000, 1000, SIMPLE[:2]),
         *_one_treated(60, 1000, 1000, SIMPLE[4:]),
-        *(group for group in _one_treated(60, 1000, 1000, SIMPLE[3:4]) if group.world in FIRST_WORLDS),
+        *_naive(60, (*CHEAP, *ONE_PATH)),
         *_adjusted(60, 1000, ADJUSTMENTS),
         *_adjusted(60, 1000, SLOW_ADJUSTMENTS),
-        *_naive(60, (*CHEAP, *ONE_PATH)),
+        *_further(("ar1",)),
         *_naive(14),
+        *_one_treated(60, 1000, 1000, SIMPLE[2:3]),
+        *_several(60, 1000),
+        *_further(("cycle", "factors")),
+        *(group for group in _one_treated(60, 1000, 1000, SIMPLE[3:4]) if group.world in FIRST_WORLDS),
         *_naive(60),
         *_naive(14, ("prediction_interval",)),
     ]
@@ -136,11 +138,11 @@ def _several(periods: int, replications: int, estimators: tuple[str, ...] = SIMP
     ]
 
 
-def _further() -> list[Group]:
+def _further(worlds: tuple[str, ...]) -> list[Group]:
     return [
         Group(world, 14, 1, "any", estimator, "none", "placebos", 1000)
         for estimator in FURTHER_ESTIMATORS
-        for world in ("ar1", "factors", "cycle")
+        for world in worlds
     ]
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from evaluation.contracts import Fit
 from evaluation.errors import EstimationError
-from evaluation.inference.bias_aware_placebo import outward, size_factors_of
+from evaluation.inference.bias_aware_placebo import noise_factors, outward
 from evaluation.inference.block_placebo import blocks_of
 from evaluation.inference.draws import Placebos, critical_size, rank_p_value, slope_factors
+from evaluation.inference.ferman_pinto import size_factors
 from evaluation.inference.standardized_placebo import fit_factors
 from evaluation.inference.volatility_placebo import volatilities
 from evaluation.multiplicity import joint_p_value
@@ -31,6 +32,11 @@ class Test:
     p_value: float
 
 
+def size_factors_of(placebos: Placebos, panel: Panel) -> Array:
+    """What several of the inferences begin with: (assignments,) factors for the treated unit's size, 1 where persons are not known."""
+    return np.ones(len(placebos.fits)) if panel.size is None else size_factors(placebos, panel)
+
+
 def tests(name: str, fit: Fit, placebos: Placebos, panel: Panel, level: float, sizes: Array) -> dict[str, Test]:
     """What one of `NAMES` says of the headline `effect`, of the `first_period` after the start, and of all the window's, `joint`.
 
@@ -44,7 +50,8 @@ def tests(name: str, fit: Fit, placebos: Placebos, panel: Panel, level: float, s
     factors = np.ones(effects.size)
     slopes = placebos
     if name == "bias_aware_placebo":
-        effects, paths = outward(fit, placebos, panel, sizes)
+        known = panel.size is not None
+        effects, paths = outward(fit, placebos, panel, sizes if known else noise_factors(placebos, panel))
     elif name == "ferman_pinto":
         factors = sizes
     elif name == "standardized_placebo":

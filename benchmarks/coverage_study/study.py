@@ -19,7 +19,6 @@ from evaluation.by_design import Choice, by_design, by_fit
 from evaluation.contracts import Fit, Pipeline
 from evaluation.errors import EstimationError
 from evaluation.inference import INFERENCES
-from evaluation.inference.bias_aware_placebo import size_factors_of
 from evaluation.inference.draws import Placebos, placebo_fits, rank_p_value
 from evaluation.multiplicity import joint_p_value
 from evaluation.panel import Indices, Panel
@@ -158,7 +157,7 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
             continue
         count = len(placebos.fits)
         known: dict[str, dict[str, lean.Test]] = {}
-        sizes = size_factors_of(placebos, seen)
+        sizes = lean.size_factors_of(placebos, seen)
         for name in only:
             if not _asked(group, name) or (name in refused and refused[name].always):
                 continue
@@ -166,7 +165,9 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
             shown = _shown(group, used, seen, drawn, place)
             try:
                 if used not in known:
-                    own = size_factors_of(placebos, shown) if used == "ferman_pinto" and shown is not seen else sizes
+                    own = (
+                        lean.size_factors_of(placebos, shown) if used == "ferman_pinto" and shown is not seen else sizes
+                    )
                     known[used] = lean.tests(used, fit, placebos, shown, LEVEL, own)
             except EstimationError as error:
                 refused.setdefault(name, Refusals()).add(f"refused: {error}", (name, "effect") not in tallies)

@@ -11,6 +11,7 @@ from evaluation.errors import EstimationError
 from evaluation.inference.draws import Placebos, as_large, deviation, placebo_fits, rank_p_value, slope_factors
 from evaluation.inference.ferman_pinto import rescaled_in_turn, size_factors
 from evaluation.inference.placebo import few_controls, placebo_details, ranked
+from evaluation.inference.volatility_placebo import volatilities
 from evaluation.numerics import common_start
 from evaluation.panel import Array, Panel
 from evaluation.result import numbers
@@ -22,9 +23,9 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     A synthetic control of a unit that the donors cannot reach is off before the start, and by about as much after it. With d the
     effect and g the root mean square gap before, the statistic is max(0, |d| − g), for the treated unit and for every placebo alike, so
     the ranks are exchangeable where those of d are; the interval d ± (critical value + g) holds what a bias as large as the gap
-    before, of either sign, would explain. Where persons are known, placebos are rescaled by size first (`ferman_pinto`); and all are
-    by how few controls they rest on: a gap's variance is that of the unit and of the weighted controls, σ² (1 + Σω²), and a unit that
-    nobody resembles rests on one or two.
+    before, of either sign, would explain. Placebos are rescaled first: by size where persons are known (`ferman_pinto`), by
+    restlessness where they are not and units differ in it (`volatility_placebo`), and by how few controls they rest on: a gap's
+    variance is that of the unit and of the weighted controls, σ² (1 + Σω²), and a unit that nobody resembles rests on one or two.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
 def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
     """The interval from a fit and its placebo fits."""
-    factors = size_factors_of(placebos, panel)
+    factors = noise_factors(placebos, panel)
     effects, paths = outward(fit, placebos, panel, factors)
     fits = (
         dataclasses.replace(one, att=effect, effects=path, event_times=fit.event_times)
@@ -75,7 +76,7 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
     fit, placebos = pipeline(panel), placebo_fits(pipeline, panel, rng)
-    effects, _ = outward(fit, placebos, panel, size_factors_of(placebos, panel))
+    effects, _ = outward(fit, placebos, panel, noise_factors(placebos, panel))
     return rank_p_value(effects * slope_factors(fit, placebos, effects), fit.att)
 
 
@@ -83,15 +84,17 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     """(units,) p-values when each unit in turn is the treated one; the refits are shared."""
     fits = [pipeline(panel.assign({row: start})) for row in range(panel.n_units)]
     effects, gaps = np.array([fit.att for fit in fits]), np.array([_gap(fit) for fit in fits])
-    scaled = np.tile(effects, (effects.size, 1))
+    found = volatilities(panel.assign({0: start}))
+    factors = np.ones((effects.size, effects.size))
     if panel.size is not None or panel.noise is not None:
-        scaled = rescaled_in_turn(effects, panel, start)
-    factors = scaled / np.where(effects == 0.0, 1.0, effects)
+        factors = rescaled_in_turn(effects, panel, start) / np.where(effects == 0.0, 1.0, effects)
+    elif found is not None and found.differ:
+        factors = found.in_turn
     few = np.sqrt([_variance(fit, 1) for fit in fits])
     p_values = np.empty(effects.size)
     for row in range(effects.size):
         wider = few[row] / few
-        draws = _outward(scaled[row] * wider, gaps * factors[row] * wider, gaps[row])
+        draws = _outward(effects * factors[row] * wider, gaps * factors[row] * wider, gaps[row])
         p_values[row] = rank_p_value(np.delete(draws, row), effects[row])
     return p_values
 
@@ -113,11 +116,13 @@ def _outward(effects: Array, gaps: Array | float, own: float) -> Array:
     return np.asarray(np.copysign(np.maximum(0.0, np.abs(effects) - np.abs(gaps)) + abs(own), effects))
 
 
-def size_factors_of(placebos: Placebos, panel: Panel) -> Array:
-    """(assignments,) factors that bring placebos to the treated unit's size; 1 where sizes are not known."""
-    if panel.size is None and panel.noise is None:
-        return np.ones(len(placebos.fits))
-    return size_factors(placebos, panel)
+def noise_factors(placebos: Placebos, panel: Panel) -> Array:
+    """(assignments,) factors that bring placebos to the treated unit's noise: by size where persons are known, else by how restless
+    each unit was before the start where units differ in that, else 1."""
+    if panel.size is not None or panel.noise is not None:
+        return size_factors(placebos, panel)
+    found = volatilities(panel)
+    return np.ones(len(placebos.fits)) if found is None or not found.differ else found.factors(placebos, panel)
 
 
 def _variance(fit: Fit, treated: int) -> float:

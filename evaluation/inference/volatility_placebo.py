@@ -54,6 +54,11 @@ class Volatilities:
         """Units are not equally noisy: more than chance would show."""
         return bool(self.agreement > AGREEMENT / np.sqrt(self.raw.size))
 
+    @property
+    def in_turn(self) -> Array:
+        """(units, units): in row i the cautious factors for all units when unit i is the treated one."""
+        return np.maximum(self.shrunk, self.raw)[:, None] / self.shrunk
+
     def factors(self, placebos: Placebos, panel: Panel, cautious: bool = True) -> Array:
         """(assignments,) factors for placebos.
 
@@ -163,9 +168,8 @@ def test_each(pipeline: Pipeline, panel: Panel, start: int, rng: Rng) -> Array:
     """(units,) p-values when each unit in turn is the treated one; the refits are shared."""
     effects = each_in_turn(pipeline, panel, start)
     found = _volatilities(panel.assign({0: start}))
-    own = np.maximum(found.shrunk, found.raw)
-    scaled = effects / found.shrunk
-    return np.array([rank_p_value(np.delete(scaled, row) * own[row], effects[row]) for row in range(effects.size)])
+    scaled = effects * found.in_turn
+    return np.array([rank_p_value(np.delete(scaled[row], row), effects[row]) for row in range(effects.size)])
 
 
 def _volatilities(panel: Panel) -> Volatilities:
