@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.contracts import Fit
-from evaluation.inference.bias_aware_placebo import outward
+from evaluation.inference.bias_aware_placebo import noise_factors, outward
 from evaluation.inference.draws import Placebos
 from evaluation.panel import Panel
 from evaluation.periods import Period
@@ -47,3 +47,18 @@ def test_a_comparison_with_one_control_is_noisier_than_one_with_many():
     assert effects == pytest.approx([(5 - 1) * wider + 2, (5 - 1) + 2])
     # weights that nobody knows change nothing
     assert moved(fit(own), [fit(placebo)])[0] == pytest.approx([6.0])
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.5])
+def test_placebos_are_brought_to_the_treated_unit_s_restlessness_where_units_differ_in_it(spread):
+    noise = np.random.default_rng(3).normal(size=(60, 90)) * np.exp(np.linspace(spread, -spread, 60))[:, None]
+    names = tuple(f"u{row:02d}" for row in range(60))
+    start = np.where(np.arange(60) == 0, 80, 90)
+    some = Panel(noise, names, tuple(Period("year", 1900 + year) for year in range(90)), start)
+    placebos = Placebos(tuple((row,) for row in range(1, 60)), tuple(fit([1, 1, 1, 1, 1]) for _ in range(59)), 0, True)
+    factors = noise_factors(placebos, some)
+    if spread:
+        # eighty periods tell the noise of a unit to about a tenth
+        assert factors == pytest.approx(np.exp(spread - np.linspace(spread, -spread, 60)[1:]), rel=0.4)
+    else:
+        assert factors == pytest.approx(np.ones(59))
