@@ -58,7 +58,7 @@ def test_placebos_are_brought_to_the_treated_unit_s_restlessness_where_units_dif
     placebos = Placebos(tuple((row,) for row in range(1, 60)), tuple(fit([1, 1, 1, 1, 1]) for _ in range(59)), 0, True)
     factors = noise_factors(placebos, some)
     if spread:
-        # eighty periods tell the noise of a unit to about a tenth
-        assert factors == pytest.approx(np.exp(spread - np.linspace(spread, -spread, 60)[1:]), rel=0.4)
+        # eighty periods tell the noise of a unit to about an eighth, and this is the farthest of 59 ratios of two
+        assert factors == pytest.approx(np.exp(spread - np.linspace(spread, -spread, 60)[1:]), rel=0.5)
     else:
         assert factors == pytest.approx(np.ones(59))
