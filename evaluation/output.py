@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -172,7 +173,13 @@ def left_over(written: Collection[Path]) -> tuple[Path, ...]:
         for language in ("", *(f".{each}" for each in get_args(Language)))
     ]
     beside = [path.with_name(f"{path.stem}{ending}") for path in results for ending in endings]
-    return tuple(path for path in beside if path not in written and path.is_file() and _is_own(path))
+    found = []
+    for path in beside:
+        # everything is written by now: a file that cannot be looked at is no reason to fail
+        with contextlib.suppress(OSError):
+            if path not in written and path.is_file() and _is_own(path):
+                found.append(path)
+    return tuple(found)
 
 
 def _page_name(name: str, languages: Collection[str], language: str, ending: str = "") -> str:
