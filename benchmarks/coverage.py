@@ -17,16 +17,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from coverage_study import page, pictures, table
-from coverage_study.cells import final, groups
+from coverage_study.cells import groups
 from coverage_study.condensed import condense
 from coverage_study.study import Group, run
 
 TABLE = Path(__file__).parent / "coverage.csv"
 
 
-def chosen(wanted: str, replications: int | None, again: bool) -> list[Group]:
+def chosen(wanted: str, replications: int | None) -> list[Group]:
     """The groups whose fields have the values asked for ("world=cycle,estimator=did"; several values with |)."""
-    found = groups() if replications is None and not again else final()
+    found = groups()
     for part in filter(None, wanted.split(",")):
         name, _, values = part.partition("=")
         if name not in Group.__dataclass_fields__:
@@ -96,7 +96,7 @@ def main() -> None:
         condense(rows)
         return
     rows = {} if given.again else table.read(given.output)
-    waiting = [group for group in chosen(given.only, given.replications, given.again) if not done(group, rows)]
+    waiting = [group for group in chosen(given.only, given.replications) if not done(group, rows)]
     if given.list:
         for group in waiting:
             print(group.label)

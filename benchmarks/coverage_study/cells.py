@@ -5,6 +5,9 @@ from __future__ import annotations
 from coverage_study.study import Group
 from coverage_study.worlds import WORLDS
 
+REPLICATIONS = 1000
+"""Of a group; twice as many of what is fast."""
+
 SIMPLE = ("did", "synthetic_did", "synthetic_control demeaned", "synthetic_control", "event_study")
 FAST = ("did", "event_study")
 ADJUSTMENTS = ("sensitivity", "region_time", "unit_trend")
@@ -36,43 +39,34 @@ def places(world: str) -> tuple[str, ...]:
 def groups() -> list[Group]:
     """All groups in the order in which they are run: what matters most first."""
     ordered = [
-        *_one_treated(14, 2000, 1000),
+        *_one_treated(14),
         *_headlines(),
-        *_several(14, 1000),
-        *_adjusted(14, 1000, ADJUSTMENTS),
-        *_adjusted(14, 1000, SLOW_ADJUSTMENTS),
+        *_several(14),
+        *_adjusted(14, ADJUSTMENTS),
+        *_adjusted(14, SLOW_ADJUSTMENTS),
         *_adjusted_weights(),
         *_naive(14, (*CHEAP, *ONE_PATH)),
-        *_one_treated(60, 1000, 1000, SIMPLE[:2]),
-        *_one_treated(60, 1000, 1000, SIMPLE[4:]),
+        *_one_treated(60, SIMPLE[:2]),
+        *_one_treated(60, SIMPLE[4:]),
         *_naive(60, (*CHEAP, *ONE_PATH)),
-        *_adjusted(60, 1000, ADJUSTMENTS),
-        *_adjusted(60, 1000, SLOW_ADJUSTMENTS),
+        *_adjusted(60, ADJUSTMENTS),
+        *_adjusted(60, SLOW_ADJUSTMENTS),
         *_further(("ar1",)),
         *_naive(14),
-        *_one_treated(60, 1000, 1000, SIMPLE[2:3]),
-        *_several(60, 1000),
+        *_one_treated(60, SIMPLE[2:3]),
+        *_several(60),
         *_further(("cycle", "factors")),
-        *(group for group in _one_treated(60, 1000, 1000, SIMPLE[3:4]) if group.world in FIRST_WORLDS),
+        *(group for group in _one_treated(60, SIMPLE[3:4]) if group.world in FIRST_WORLDS),
         *_naive(60),
         *_naive(14, ("prediction_interval",)),
     ]
     return list(dict.fromkeys(ordered))
 
 
-def final() -> list[Group]:
-    """The same with each group once, at its largest number of replications."""
-    largest: dict[tuple[str, ...], Group] = {}
-    for group in groups():
-        kept = largest.get(group.first_key)
-        if kept is None or group.replications > kept.replications:
-            largest[group.first_key] = group
-    return list(largest.values())
-
-
-def _one_treated(periods: int, simple: int, weighted: int, estimators: tuple[str, ...] = SIMPLE) -> list[Group]:
+def _one_treated(periods: int, estimators: tuple[str, ...] = SIMPLE) -> list[Group]:
+    often = FAST if periods == 14 else ()
     return [
-        Group(world, periods, 1, size, estimator, "none", "placebos", simple if estimator in FAST else weighted)
+        Group(world, periods, 1, size, estimator, "none", "placebos", REPLICATIONS * (2 if estimator in often else 1))
         for estimator in estimators
         for world in WORLDS
         for size in places(world)
@@ -82,22 +76,22 @@ def _one_treated(periods: int, simple: int, weighted: int, estimators: tuple[str
 def _headlines() -> list[Group]:
     """What the example evaluations declare as their headline."""
     return [
-        Group(world, 14, 1, size, "synthetic_did", "local_series", "placebos", 1000)
+        Group(world, 14, 1, size, "synthetic_did", "local_series", "placebos", REPLICATIONS)
         for world in ("ar1", "factors", "cycle", "sizes")
         for size in places(world)
     ]
 
 
-def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH), replications: int = 1000) -> list[Group]:
+def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH)) -> list[Group]:
     made = [
-        Group(world, periods, 1, size, "did", "none", inference, replications)
+        Group(world, periods, 1, size, "did", "none", inference, REPLICATIONS)
         for inference in ONE_PANEL
         for world in WORLDS
         for size in places(world)
         if inference in only and (world in ("ar1", "cycle") or inference not in (SLOW if periods == 14 else SLOW_LATE))
     ]
     made += [
-        Group(world, periods, 1, "any", estimator, "none", inference, replications)
+        Group(world, periods, 1, "any", estimator, "none", inference, REPLICATIONS)
         for inference in (*ONE_PATH, "prediction_interval")
         for estimator in ("synthetic_control", "synthetic_control demeaned")
         for world in ("iid", "ar1", "factors", "cycle")
@@ -106,9 +100,9 @@ def _naive(periods: int, only: tuple[str, ...] = (*ONE_PANEL, *ONE_PATH), replic
     return made
 
 
-def _adjusted(periods: int, replications: int, adjustments: tuple[str, ...]) -> list[Group]:
+def _adjusted(periods: int, adjustments: tuple[str, ...]) -> list[Group]:
     return [
-        Group(world, periods, 1, size, "did", adjust, "placebos", replications)
+        Group(world, periods, 1, size, "did", adjust, "placebos", REPLICATIONS)
         for adjust in adjustments
         for world in (WORLDS if adjustments == ADJUSTMENTS else MAIN_WORLDS)
         for size in places(world)
@@ -116,7 +110,7 @@ def _adjusted(periods: int, replications: int, adjustments: tuple[str, ...]) -> 
     ]
 
 
-def _several(periods: int, replications: int, estimators: tuple[str, ...] = SIMPLE[:3]) -> list[Group]:
+def _several(periods: int) -> list[Group]:
     sizes = {"sizes": ("small", "large")}
     return [
         Group(
@@ -127,10 +121,10 @@ def _several(periods: int, replications: int, estimators: tuple[str, ...] = SIMP
             estimator,
             "none",
             "placebos",
-            replications,
+            REPLICATIONS,
             199 if estimator in FAST else 99,
         )
-        for estimator in estimators
+        for estimator in SIMPLE[:3]
         for treated in (2, 5)
         for world in WORLDS
         for size in sizes.get(world, ("any",))
@@ -140,7 +134,7 @@ def _several(periods: int, replications: int, estimators: tuple[str, ...] = SIMP
 
 def _further(worlds: tuple[str, ...]) -> list[Group]:
     return [
-        Group(world, 14, 1, "any", estimator, "none", "placebos", 1000)
+        Group(world, 14, 1, "any", estimator, "none", "placebos", REPLICATIONS)
         for estimator in FURTHER_ESTIMATORS
         for world in worlds
     ]
@@ -148,7 +142,7 @@ def _further(worlds: tuple[str, ...]) -> list[Group]:
 
 def _adjusted_weights() -> list[Group]:
     return [
-        Group(world, 14, 1, "any", estimator, adjust, "placebos", 1000)
+        Group(world, 14, 1, "any", estimator, adjust, "placebos", REPLICATIONS)
         for estimator in ("synthetic_did", "synthetic_control demeaned")
         for adjust in ("sensitivity", "region_time")
         for world in MAIN_WORLDS

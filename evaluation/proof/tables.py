@@ -71,11 +71,14 @@ def rows(name: str, kind: type[RowT]) -> tuple[RowT, ...]:
     ValueError
         Columns and fields differ, or a cell is not what its field says.
     """
-    read = {field.name: _reader(get_type_hints(kind)[field.name]) for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    table = csv.DictReader(files("evaluation.proof").joinpath(name).read_text(encoding="utf-8").splitlines())
-    if table.fieldnames is None or list(table.fieldnames) != list(read):
-        raise ValueError(f"{name}: its columns are {table.fieldnames}, expected {list(read)}")
-    return tuple(kind(**{key: read[key](cell) for key, cell in row.items()}) for row in table)
+    hints = get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    readers = [_reader(hints[each]) for each in names]
+    table = csv.reader(files("evaluation.proof").joinpath(name).read_text(encoding="utf-8").splitlines())
+    head = next(table, None)
+    if head != names:
+        raise ValueError(f"{name}: its columns are {head}, expected {names}")
+    return tuple(kind(*(read(cell) for read, cell in zip(readers, row, strict=True))) for row in table)
 
 
 def _reader(hint: Any) -> Callable[[str], Any]:

@@ -121,10 +121,10 @@ def test_what_is_there_is_not_run_again(tmp_path):
     group = next(group for group in cells.groups() if made.done(group, ROWS))
     assert not made.done(replace(group, replications=10 * group.replications), ROWS)
     assert not made.done(group, {})
-    assert {each.world for each in made.chosen("world=cycle|ar1,treated=1", None, False)} == {"cycle", "ar1"}
-    assert {each.replications for each in made.chosen("world=cycle", 7, False)} == {7}
+    assert {each.world for each in made.chosen("world=cycle|ar1,treated=1", None)} == {"cycle", "ar1"}
+    assert {each.replications for each in made.chosen("world=cycle", 7)} == {7}
     with pytest.raises(SystemExit, match="no field 'wrld'"):
-        made.chosen("wrld=cycle", None, False)
+        made.chosen("wrld=cycle", None)
 
 
 def test_every_group_is_made_of_names_that_exist():
@@ -133,7 +133,7 @@ def test_every_group_is_made_of_names_that_exist():
         assert group.estimator.split()[0] in ESTIMATORS
         assert group.inference in INFERENCES or group.inference == "placebos"
     assert set(SAME_AS) <= set(ESTIMATORS)
-    assert len(cells.final()) == len({group.first_key for group in cells.groups()})
+    assert len(cells.groups()) == len({group.first_key for group in cells.groups()})
 
 
 # ------------------------------------------------------------------ the worlds
