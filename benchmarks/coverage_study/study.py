@@ -165,9 +165,7 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
             shown = _shown(group, used, seen, drawn, place)
             try:
                 if used not in known:
-                    own = (
-                        lean.size_factors_of(placebos, shown) if used == "ferman_pinto" and shown is not seen else sizes
-                    )
+                    own = sizes if shown is seen else lean.size_factors_of(placebos, shown)
                     known[used] = lean.tests(used, fit, placebos, shown, LEVEL, own)
             except EstimationError as error:
                 refused.setdefault(name, Refusals()).add(f"refused: {error}", (name, "effect") not in tallies)
@@ -201,8 +199,7 @@ def estimates_of(group: Group, pipeline: Pipeline) -> Estimates:
 
     def quick(drawn: Drawn, place: int, seen: Panel) -> tuple[Fit, Placebos, Paths | None]:
         assert kernel is not None
-        paths = kernel(drawn, place, rows)
-        return *fits_by_kernel(group, kernel, drawn, place, rows, paths), paths
+        return fits_by_kernel(group, kernel, drawn, place, rows)
 
     def whole(drawn: Drawn, place: int, seen: Panel) -> tuple[Fit, Placebos, Paths | None]:
         fit = pipeline(seen)
@@ -253,13 +250,13 @@ def kernel_of(group: Group) -> Callable[[Drawn, int, Indices], Paths] | None:
 
 
 def fits_by_kernel(
-    group: Group, kernel: Callable[[Drawn, int, Indices], Paths], drawn: Drawn, place: int, rows: Indices, paths: Paths
-) -> tuple[Fit, Placebos]:
-    """A kernel's paths as fits; with several treated units of known size the controls alone in the place of one of them too."""
-    shape = SHAPES[group.periods]
+    group: Group, kernel: Callable[[Drawn, int, Indices], Paths], drawn: Drawn, place: int, rows: Indices
+) -> tuple[Fit, Placebos, Paths]:
+    """A kernel's paths, and as fits; with several treated units of known size the controls alone in the place of one of them too."""
+    shape, paths = SHAPES[group.periods], kernel(drawn, place, rows)
     fit, placebos = fits_of(paths, rows, shape, exhaustive=group.treated == 1)
     if group.treated == 1 or not shows_persons(WORLDS[group.world]):
-        return fit, placebos
+        return fit, placebos, paths
     kept = np.append(0, np.arange(group.treated, UNITS))
     lone = Drawn(
         drawn.outcome[[place]][:, kept],
@@ -269,7 +266,7 @@ def fits_by_kernel(
     )
     singles = np.arange(1, kept.size)[:, None]
     _, alone = fits_of(kernel(lone, 0, singles), kept[singles], shape, exhaustive=True)
-    return fit, replace(placebos, alone=alone)
+    return fit, replace(placebos, alone=alone), paths
 
 
 def _over_periods(tallies: dict[tuple[str, str], Tally], paths: Paths, shape: Shape, scale: float) -> None:
