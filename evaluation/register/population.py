@@ -16,7 +16,7 @@ from evaluation.denmark.areas import municipalities
 from evaluation.errors import DataError, did_you_mean, listed
 from evaluation.register import states
 from evaluation.register.expressions import distinct, row_count, total, where_holds
-from evaluation.register.timing import Baseline, Timing
+from evaluation.register.timing import Baseline, Timing, Week
 from evaluation.result import FlowStep, Value
 
 if TYPE_CHECKING:
@@ -125,14 +125,23 @@ def bridged(who: Who, baseline: Baseline) -> bool:
     return who.readiness is not None and baseline.year < FIRST_VISIT_YEAR and who.bridge
 
 
+_WITHOUT_BENEFIT_YEARS = (
+    f"years on benefit are counted over {states.BENEFIT_YEARS} years before the baseline; let [register] benefits reach as far back, "
+    'or leave "benefit_years" out of [register.balance] covariates (and of [register.who] where)'
+)
+
+
 def lacking(sources: Sources, register: Register, timing: Timing, measures: Collection[str]) -> list[str]:
     """What the benefit register does not hold of all the weeks and quarters that `members` looks at: by its columns, no row is read."""
     who, weeks = register.who, set(states.period_weeks(timing, measures))
+    earlier: set[Week] = set()
     for each in timing.baselines:
         weeks |= set(each.weeks(who.weeks))
         if needs_benefit_years(register):
-            weeks |= {week for year in states.years_before(each.year) for week in year}
-    problems = sources.lacking(sorted(weeks), [], False)
+            earlier |= {week for year in states.years_before(each.year) for week in year}
+    problems = sources.lacking(sorted(weeks | earlier), [], False)
+    if sources.lacking(sorted(earlier), [], False):
+        problems.append(_WITHOUT_BENEFIT_YEARS)
     for from_match in (False, True):
         quarters = [
             each.quarter for each in timing.baselines if who.readiness is not None and bridged(who, each) == from_match
@@ -252,10 +261,7 @@ def _with_benefit_years(sources: Sources, baseline: Baseline, chosen: Frame) -> 
     try:
         wide = sources.benefits(weeks=[week for weeks in before for week in weeks], quarters=[], bridge=False)
     except DataError as error:
-        hint = 'or leave "benefit_years" out of [register.balance] covariates (and of [register.who] where)'
-        raise DataError(
-            *error.problems, f"years on benefit are counted over {states.BENEFIT_YEARS} years; {hint}"
-        ) from None
+        raise DataError(*error.problems, _WITHOUT_BENEFIT_YEARS) from None
     years = states.benefit_years(sources.layout, before)
     return wide.join(own, on="person", how="inner").select(*ATTRIBUTES, benefit_years=years)
 

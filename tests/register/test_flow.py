@@ -120,5 +120,6 @@ def test_check_tells_the_weeks_that_the_benefit_register_lacks(spec: Path) -> No
     with pytest.raises(DataError, match="the benefit register lacks") as told:
         flow.check(load_spec(spec))
     assert all("small.toml" in str(problem) for problem in told.value.problems)
+    assert 'leave "benefit_years" out of [register.balance] covariates' in str(told.value.problems[-1])
     with pytest.raises(DataError, match="the benefit register lacks"):
         flow.prepare(load_spec(spec), lambda stage, text: None)
