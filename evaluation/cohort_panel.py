@@ -80,6 +80,53 @@ def headline(panel: Panel, cells: Cells, starts: Indices) -> tuple[Array, Array 
     return shares / total, None
 
 
+def against_own_level(weights: Array | None, cells: Cells, regressors: Array, starts: Indices) -> Array | None:
+    """(units, periods) m such that coefficients weighted as the headline is, plus Σ m·residual, average the units' own changes.
+
+    A cohort's coefficient counts its units alike; by how much a unit's change differs from it the residuals tell, measured from the
+    unit's own level (and trend) where no dummy is at work: before the start, or in the reference period. Its effect, estimated from
+    all periods, has taken up a part of what differs after the start, and weights after the start alone would miss that part.
+
+    Parameters
+    ----------
+    weights : Array or None
+        (units, periods), zero before the start, as `headline` gives them; None: nothing is asked for.
+    regressors : Array
+        (regressors, scalars, cohorts, periods), as `cohort_regression` takes them.
+    """
+    if weights is None:
+        return None
+    rows = np.flatnonzero(weights.any(axis=1))
+    found = weights.copy()
+    found[rows] -= _levels(weights[rows], *_free(rows, cells, regressors, starts), transposed=True)
+    return found
+
+
+def above_own_level(values: Array, rows: Indices, cells: Cells, regressors: Array, starts: Indices) -> Array:
+    """(rows, periods) values of some units less their own level (and trend) where no dummy is at work; NaN stays NaN."""
+    return np.asarray(values - _levels(np.nan_to_num(values), *_free(rows, cells, regressors, starts)))
+
+
+def _free(rows: Indices, cells: Cells, regressors: Array, starts: Indices) -> tuple[Array, Array]:
+    """(rows, periods) 1 for the units' cells before the start that no dummy explains, and (columns, periods) level and trend."""
+    times = np.arange(cells.outcome.shape[1])
+    free = ((times < starts[:, None]) & ~regressors[:, 0].any(axis=0))[cells.cohort[rows]]
+    if cells.observed is not None:
+        free &= cells.observed[rows]
+    columns = np.ones((1, times.size))
+    return free.astype(np.float64), np.vstack([columns, times - times.mean()]) if cells.trends else columns
+
+
+def _levels(values: Array, free: Array, columns: Array, *, transposed: bool = False) -> Array:
+    """(rows, periods) the projection of values on level and trend by their free cells, or its transpose; 0 where these are too few."""
+    grams = np.einsum("at,bt,ut->uab", columns, columns, free)
+    enough = np.linalg.det(grams) > 1e-9
+    inverses = np.linalg.inv(np.where(enough[:, None, None], grams, np.eye(len(columns)))) * enough[:, None, None]
+    sums = (values if transposed else values * free) @ columns.T
+    found = np.einsum("ub,uba,at->ut", sums, inverses, columns)
+    return np.asarray(found * free if transposed else found)
+
+
 def headline_weights(panel: Panel, cells: Cells) -> Target:
     """The same shares cell by cell."""
     return _target(panel if cells.weights is None else dataclasses.replace(panel, size=cells.weights), cells)

@@ -114,6 +114,8 @@ class Design:
         (units, periods) weights of the cells; None for equal ones.
     path : Array or None
         (times, coefficients): `path @ coefficients` are the effects of the fit, one row for each entry of its `event_times`.
+    functional : Array or None
+        (units, periods) m where the headline is `combination @ coefficients` + Σ m·residual; None where it has no such part.
     """
 
     outcome: Array
@@ -123,6 +125,7 @@ class Design:
     trends: bool = False
     weights: Array | None = None
     path: Array | None = None
+    functional: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from pydantic import Field
 
 from evaluation.by_cohort import Cells, CohortRegression, cohort_regression
 from evaluation.cohort_panel import (
+    above_own_level,
+    against_own_level,
     always_treated_blanked,
     clusters_of,
     for_all_units,
@@ -20,7 +22,6 @@ from evaluation.cohort_panel import (
 from evaluation.contracts import Design, Fit, Method
 from evaluation.errors import EstimationError
 from evaluation.numerics import (
-    Target,
     common_start,
     contrast,
     contrast_influence,
@@ -29,7 +30,7 @@ from evaluation.numerics import (
     target_weights,
     without_always_treated,
 )
-from evaluation.panel import Array, Mask, Panel
+from evaluation.panel import Array, Indices, Mask, Panel
 from evaluation.regression import cell_weights, covariate_stack, used_outcome
 from evaluation.result import Note, Value
 from evaluation.twfe_weights import goodman_bacon, negative_weights
@@ -143,22 +144,46 @@ def regression(panel: Panel, options: Options) -> Design:
     something_treated(panel, "did")
     names = ("treated", *options.covariates)
     regressors = np.concatenate([panel.target.astype(np.float64)[None], covariate_stack(panel, options.covariates)])
-    weights = cell_weights(panel, options.weights, "did")
+    terms = _terms(panel, options)
     combination = np.eye(len(names))[0]
-    return Design(used_outcome(panel), regressors, names, combination, options.unit_trends, weights)
+    return Design(
+        terms.cells.outcome,
+        regressors,
+        names,
+        combination,
+        options.unit_trends,
+        terms.cells.weights,
+        functional=terms.functional,
+    )
 
 
-def _regression_fit(panel: Panel, options: Options) -> Fit:
-    something_treated(panel, "did")
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """The cells of the regression, its dummy (1, 1, starts, periods), and what residuals add to its coefficient, if anything."""
+
+    cells: Cells
+    dummy: Array
+    starts: Indices
+    functional: Array | None
+
+
+def _terms(panel: Panel, options: Options) -> _Terms:
     starts, cohort = np.unique(panel.start, return_inverse=True)
     weights = cell_weights(panel, options.weights, "did")
     covariates = tuple(covariate_stack(panel, options.covariates))
     cells = Cells(used_outcome(panel), cohort, covariates=covariates, weights=weights, trends=options.unit_trends)
-    treated = panel.target_from(starts)
-    names = ("treated", *options.covariates)
+    dummy = panel.target_from(starts).astype(np.float64)[None, None]
     # with persons behind the cells the headline weights them otherwise than least squares does
-    _, functional = headline(panel, cells, starts)
-    found = cohort_regression(cells, treated.astype(np.float64)[None, None], names=names, functional=functional)
+    _, weighted = headline(panel, cells, starts)
+    return _Terms(cells, dummy, starts, against_own_level(weighted, cells, dummy, starts))
+
+
+def _regression_fit(panel: Panel, options: Options) -> Fit:
+    something_treated(panel, "did")
+    terms = _terms(panel, options)
+    cells, starts, functional = terms.cells, terms.starts, terms.functional
+    names = ("treated", *options.covariates)
+    found = cohort_regression(cells, terms.dummy, names=names, functional=functional)
     coefficients: dict[str, Value] = {name: float(value) for name, value in zip(names, found.coefficients, strict=True)}
     influence = found.influence(np.eye(1, len(names)))[0]
     if functional is not None:
@@ -174,7 +199,7 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
         details={"coefficients": coefficients},
     )
     if len(panel.starts) == 1:
-        return _with_path(panel, headline_weights(panel, cells), found, common)
+        return _with_path(panel, terms, found, common)
     note = Note(
         "staggered_twfe",
         "The treated units started at different times: this coefficient mixes comparisons and may weight some effects "
@@ -185,17 +210,21 @@ def _regression_fit(panel: Panel, options: Options) -> Fit:
         notes=(note,),
         details={
             "coefficients": coefficients,
-            "twfe_weights": negative_weights(found, treated),
+            "twfe_weights": negative_weights(found, panel.target_from(starts)),
             "goodman_bacon": goodman_bacon(cells, starts, [period.label for period in panel.periods]),
         },
     )
 
 
-def _with_path(panel: Panel, target: Target, regression: CohortRegression, found: Fit) -> Fit:
+def _with_path(panel: Panel, terms: _Terms, regression: CohortRegression, found: Fit) -> Fit:
     """The treated cells' residual plus coefficient is their gap to the counterfactual; its mean over the window is the effect."""
     start = common_start(panel, "did")
+    target = headline_weights(panel, terms.cells)
     rows = np.flatnonzero(panel.treated)
-    gaps = regression.residuals(rows) + regression.coefficients[0] * panel.target[rows]
+    residuals = regression.residuals(rows)
+    if terms.functional is not None:
+        residuals = above_own_level(residuals, rows, terms.cells, terms.dummy, terms.starts)
+    gaps = residuals + regression.coefficients[0] * panel.target[rows]
     seen = np.isfinite(gaps)
     shares = np.where(seen, target.shares_of(rows), 0.0)
     total = shares.sum(axis=0)

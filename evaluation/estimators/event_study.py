@@ -10,6 +10,7 @@ from pydantic import Field
 
 from evaluation.by_cohort import Cells, cohort_regression
 from evaluation.cohort_panel import (
+    against_own_level,
     always_treated_blanked,
     by_cohort_and_period,
     clusters_of,
@@ -123,7 +124,7 @@ def regression(panel: Panel, options: Options) -> Design:
     combination = np.concatenate([study.average, np.zeros(len(options.covariates))])
     path = np.eye(len(study.names))[: study.estimated.size]
     path = np.insert(path, np.searchsorted(study.estimated, options.reference), 0.0, axis=0)
-    return Design(panel.outcome, regressors, study.names, combination, weights=cells.weights, path=path)
+    return Design(panel.outcome, regressors, study.names, combination, False, cells.weights, path, study.functional)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,8 @@ class Study:
     """The leads and lags.
 
     `estimated` event times, their `dummies` (times, cohorts, periods), the `average` (times,) shares of the headline's cells and
-    `functional` (units, periods) its weights where these are not those of least squares; `names` of dummies and covariates.
+    `functional` (units, periods) what residuals add to it where its weights are not those of least squares; `names` of dummies and
+    covariates.
     """
 
     estimated: Indices
@@ -168,9 +170,10 @@ def _leads_and_lags(panel: Panel, options: Options) -> tuple[Cells, Study]:
         raise EstimationError(f"event_study: event time {options.reference}, the reference, is not in the data")
     estimated: Indices = found[found != options.reference]
     dummies = ((times == estimated[:, None, None]) & treated).astype(np.float64)
-    shares, functional = headline(panel, cells, starts)
+    shares, weighted = headline(panel, cells, starts)
     average = np.asarray(np.einsum("kgt,gt->k", dummies, shares))
     names = (*(f"event time {time}" for time in estimated), *options.covariates)
+    functional = against_own_level(weighted, cells, dummies[:, None], starts)
     return cells, Study(estimated, dummies, average, functional, names)
 
 

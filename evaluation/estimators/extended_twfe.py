@@ -10,6 +10,7 @@ from pydantic import Field
 
 from evaluation.by_cohort import Cells, blocks, cohort_regression
 from evaluation.cohort_panel import (
+    against_own_level,
     always_treated_blanked,
     by_cohort_and_period,
     cell_counts,
@@ -75,7 +76,7 @@ class Saturated:
     periods) are first the effects and their slopes in the covariates, measured from the cohort's mean; then the covariates by
     period. `columns` (scalars, effects) say which regressor is which, −1 for slopes that the units of a cell cannot tell.
     `counts` and `headline` weigh the cells, (scalars, cohorts, periods): their weights, and these times each covariate measured
-    from the cohort's mean; `functional` (units, periods) are the headline's weights where they are not those of least squares.
+    from the cohort's mean; `weighted` (units, periods) are the headline's weights where they are not those of least squares.
     """
 
     cells: Cells
@@ -87,12 +88,16 @@ class Saturated:
     names: tuple[str, ...]
     counts: Array
     headline: Array
-    functional: Array | None
+    weighted: Array | None
 
     @property
     def n_effects(self) -> int:
         """How many of the regressors are effects and their slopes."""
         return int(self.columns.max()) + 1
+
+    def functional(self) -> Array | None:
+        """(units, periods) what residuals add to the headline, None where its weights are those of least squares."""
+        return against_own_level(self.weighted, self.cells, self.regressors, self.starts)
 
     def averages(self, cells: Array) -> Array:
         """(coefficients,) the mean effect over cells that weigh (scalars, cohorts, periods)."""
@@ -154,7 +159,7 @@ def fit(panel: Panel, options: Options) -> Fit:
         influence_of, n_obs = model.influence, model.n_obs
         n_parameters = model.coefficients.size + len(options.covariates)  # every slope counted, as in `_cohort_terms`
     else:
-        functional = study.functional
+        functional = study.functional()
         found = cohort_regression(study.cells, study.regressors, names=study.names, functional=functional)
         rows = np.stack([study.averages(each.cells) for each in means])
         values = rows @ found.coefficients
@@ -220,7 +225,14 @@ def regression(panel: Panel, options: Options) -> Design:
         path = np.insert(path, int(np.searchsorted([each.which[0] for each in events], -1)), 0.0, axis=0)
     cells, combination = study.cells, study.averages(means[0].cells)
     return Design(
-        cells.outcome, laid_out(cells, study.regressors), study.names, combination, False, cells.weights, path
+        cells.outcome,
+        laid_out(cells, study.regressors),
+        study.names,
+        combination,
+        False,
+        cells.weights,
+        path,
+        study.functional(),
     )
 
 
@@ -268,9 +280,9 @@ def _saturated(panel: Panel, options: Options) -> tuple[Saturated, tuple[Note, .
         for by, known in zip(("", *constant), told[:, index].tolist(), strict=True)
         if known
     ]
-    shares, functional = headline(panel, cells, starts)
-    if functional is not None:
-        of_headline = _by_scalar(cells, functional, starts.size)
+    shares, weighted = headline(panel, cells, starts)
+    if weighted is not None:
+        of_headline = _by_scalar(cells, weighted, starts.size)
     else:
         # in the window the headline's cells are those of the counts
         of_headline = np.where(shares > 0.0, counts, 0.0)
@@ -278,9 +290,7 @@ def _saturated(panel: Panel, options: Options) -> tuple[Saturated, tuple[Note, .
     for each in (counts, of_headline):
         each[1:] -= centres[:, :, None] * each[0]
     found = (*names, *more_names)
-    return Saturated(
-        cells, starts, cohorts, periods, columns, regressors, found, counts, of_headline, functional
-    ), notes
+    return Saturated(cells, starts, cohorts, periods, columns, regressors, found, counts, of_headline, weighted), notes
 
 
 def _by_scalar(cells: Cells, weights: Array | None, n_cohorts: int) -> Array:
@@ -354,13 +364,13 @@ def _poisson(study: Saturated, means: list[Mean], effects_known: bool) -> tuple[
         scalars = model.scalars(rows)
         for index, coefficients in enumerate((model.coefficients, untreated)):
             mean = np.exp(model.index(coefficients, rows, cohort))
-            for kind, weights in enumerate((own if study.functional is None else study.functional, own)):
+            for kind, weights in enumerate((own if study.weighted is None else study.weighted, own)):
                 sums[kind, index, :, cohort] += scalars.T @ np.where(own[rows] > 0.0, weights[rows] * mean, 0.0)
     by_treatment = np.concatenate([np.ones(study.n_effects), np.zeros(len(regressors) - study.n_effects)])
     values, derivatives = np.zeros(len(means)), np.zeros((len(means), len(regressors)))
     for index, each in enumerate(means):
         inside = each.cells[0] > 0.0
-        by_persons = each.kind == "headline" and study.functional is not None
+        by_persons = each.kind == "headline" and study.weighted is not None
         treated, without = (np.where(inside, layer, 0.0) for layer in sums[0 if by_persons else 1])
         total = 1.0 if by_persons else float(study.counts[0][inside].sum())
         values[index] = (treated[0] - without[0]).sum() / total

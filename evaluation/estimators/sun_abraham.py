@@ -11,6 +11,7 @@ from pydantic import Field
 
 from evaluation.by_cohort import Cells, cohort_regression
 from evaluation.cohort_panel import (
+    against_own_level,
     always_treated_blanked,
     cell_counts,
     clustered_errors,
@@ -163,7 +164,14 @@ def regression(panel: Panel, options: Options) -> Design:
     cells, study, _ = _interactions(panel, options)
     _, chosen = _averages(study, options)
     return Design(
-        cells.outcome, laid_out(cells, study.regressors), study.names, chosen[0], False, cells.weights, chosen[1:]
+        cells.outcome,
+        laid_out(cells, study.regressors),
+        study.names,
+        chosen[0],
+        False,
+        cells.weights,
+        chosen[1:],
+        study.functional,
     )
 
 
@@ -191,7 +199,7 @@ def _interactions(panel: Panel, options: Options) -> tuple[Cells, Interactions, 
     times, missing = _event_times(cells, starts, options, comparison)
     cells, notes = without_cohorts(cells, starts, missing, panel, "sun_abraham")
     by_cell = cell_counts(cells, starts.size)
-    of_headline, functional = headline(panel, cells, starts)
+    of_headline, weighted = headline(panel, cells, starts)
     dummied = ~_among(times, options.references) & ~(comparison | missing)[:, None] & (by_cell > 0.0)
     span = 2 * panel.n_periods
     coded = np.unique(np.nonzero(dummied)[0] * span + times[dummied] + panel.n_periods)
@@ -215,7 +223,7 @@ def _interactions(panel: Panel, options: Options) -> tuple[Cells, Interactions, 
             shares=shares,
             headline=_pooled_headline(dummies, of_headline),
             starts=starts,
-            functional=functional,
+            functional=against_own_level(weighted, cells, regressors, starts),
         ),
         notes,
     )

@@ -158,7 +158,7 @@ def scores_of(pipeline: Pipeline, panel: Panel, who: str) -> tuple[Fit, Scores, 
             design.regressors,
             trends=design.trends,
             names=design.names,
-            functional=target.cells,
+            functional=target.cells if design.functional is None else design.functional,
             weights=design.weights,
         )
     except EstimationError as refusal:
