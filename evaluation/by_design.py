@@ -167,7 +167,7 @@ def _unfollowed(choice: Choice, fit: Fit, placebos: Placebos, panel: Panel, nois
         return None
 
     def rescaled(values: Callable[[Placebos], Array]) -> Array:
-        factors = size_factors(placebos, panel, values) if choice.name == "ferman_pinto" else 1.0
+        factors = size_factors(fit, placebos, panel, values) if choice.name == "ferman_pinto" else 1.0
         return values(placebos) * (factors if noise is None else noise)
 
     gap = float(own.mean())

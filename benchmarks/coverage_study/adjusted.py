@@ -79,4 +79,4 @@ def adjusted(estimator: str, adjust: str, replication: Replication, shape: Shape
             raise EstimationError(f"{adjust}: the treated unit cannot be adjusted")
         gaps[~found.possible] = np.nan
     variances = None if found.shared is None else found.shared.variances(omega, times, shape)
-    return Paths(gaps[0], gaps[1:], variances, (omega**2).sum(axis=1))
+    return Paths(gaps[0], gaps[1:], variances, omega[:, 1:])

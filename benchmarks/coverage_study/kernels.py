@@ -22,13 +22,13 @@ class Paths:
     """Effects by period of one replication: `own` (periods,) of the treated, `others` (assignments, periods) of the placebos.
 
     `slope_variances` (1 + assignments,): what slopes that all units share bring into the effect of each, where there are any;
-    `concentration` (1 + assignments,): the sum of the controls' squared weights, where the estimator has weights.
+    `weights` (1 + assignments, controls): those of the controls, where the estimator has them.
     """
 
     own: Array
     others: Array
     slope_variances: Array | None = None
-    concentration: Array | None = None
+    weights: Array | None = None
 
 
 def assignments(treated: int, most: int, rng: Rng) -> Indices:
@@ -62,15 +62,15 @@ def did(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> P
     total = lines[treated:].sum(axis=0)
     pool = len(outcome) - treated
     own = shares(persons, np.arange(treated)[None, :])[0] @ lines[:treated] - total / pool
-    concentration = np.append(1.0 / pool, np.full(len(rows), 1.0 / (pool - treated)))
+    facing = np.full((1 + len(rows), pool), 1.0 / (pool - treated))
+    facing[0] = 1.0 / pool
+    np.put_along_axis(facing[1:], rows - treated, 0.0, axis=1)
     if treated == 1:
         chosen = lines[1:]
-        return Paths(own, chosen - (total - chosen) / (pool - 1), concentration=concentration)
+        return Paths(own, chosen - (total - chosen) / (pool - 1), weights=facing)
     weights = np.zeros((len(rows), len(outcome)))
     np.put_along_axis(weights, rows, shares(persons, rows), axis=1)
-    member = np.zeros_like(weights)
-    np.put_along_axis(member, rows, 1.0, axis=1)
-    return Paths(own, weights @ lines - (total - member @ lines) / (pool - treated), concentration=concentration)
+    return Paths(own, weights @ lines - facing[1:] @ lines[treated:], weights=facing)
 
 
 def did_effects(outcome: Array, shape: Shape) -> tuple[Array, Array]:
@@ -104,7 +104,7 @@ def synthetic_control(outcome: Array, persons: Array | None, rows: Indices, shap
     lines, pool, kept = _lines(outcome, persons, rows)
     weights = simplex_weights(pool[:, : shape.before].T, lines[:, : shape.before], kept)
     paths = lines - weights @ pool
-    return Paths(paths[0], paths[1:], concentration=(weights**2).sum(axis=1))
+    return Paths(paths[0], paths[1:], weights=weights)
 
 
 def demeaned_synthetic_control(outcome: Array, persons: Array | None, rows: Indices, shape: Shape) -> Paths:
@@ -119,7 +119,7 @@ def synthetic_did(outcome: Array, persons: Array | None, rows: Indices, shape: S
     omega, times = synthetic_did_weights(lines, pool, kept, cells, shape.before, shape.window)
     paths = lines - omega @ pool
     paths -= (paths[:, : shape.before] * times).sum(axis=1, keepdims=True)
-    return Paths(paths[0], paths[1:], concentration=(omega**2).sum(axis=1))
+    return Paths(paths[0], paths[1:], weights=omega)
 
 
 KERNELS: dict[str, Kernel] = {

@@ -32,9 +32,9 @@ class Test:
     p_value: float
 
 
-def size_factors_of(placebos: Placebos, panel: Panel) -> Array:
+def size_factors_of(fit: Fit, placebos: Placebos, panel: Panel) -> Array:
     """What several of the inferences begin with: (assignments,) factors for the treated unit's size, 1 where persons are not known."""
-    return np.ones(len(placebos.fits)) if panel.size is None else size_factors(placebos, panel)
+    return np.ones(len(placebos.fits)) if panel.size is None else size_factors(fit, placebos, panel)
 
 
 def tests(name: str, fit: Fit, placebos: Placebos, panel: Panel, level: float, sizes: Array) -> dict[str, Test]:
@@ -51,7 +51,7 @@ def tests(name: str, fit: Fit, placebos: Placebos, panel: Panel, level: float, s
     slopes = placebos
     if name == "bias_aware_placebo":
         known = panel.size is not None
-        effects, paths = outward(fit, placebos, panel, sizes if known else noise_factors(placebos, panel))
+        effects, paths = outward(fit, placebos, panel, sizes if known else noise_factors(fit, placebos, panel))
     elif name == "ferman_pinto":
         factors = sizes
     elif name == "standardized_placebo":
@@ -65,7 +65,7 @@ def tests(name: str, fit: Fit, placebos: Placebos, panel: Panel, level: float, s
         blocks = blocks_of(placebos, panel)
         slopes, weights = blocks.placebos, blocks.weights
         effects, paths = slopes.effects, slopes.paths(fit.event_times)
-        factors = sizes if effects.size == sizes.size else size_factors_of(slopes, panel)
+        factors = sizes if effects.size == sizes.size else size_factors_of(fit, slopes, panel)
     factors = factors * slope_factors(fit, slopes, effects * factors)
     paths = paths[:, late] * factors[:, None]
     tested = {

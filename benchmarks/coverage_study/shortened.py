@@ -44,7 +44,7 @@ def fits_of(paths: Paths, rows: Indices, shape: Shape, *, exhaustive: bool) -> t
             paths.own,
             paths.others[possible],
             None if paths.slope_variances is None else paths.slope_variances[kept],
-            None if paths.concentration is None else paths.concentration[kept],
+            None if paths.weights is None else paths.weights[kept],
         )
         fit, placebos = fits_of(fewer, rows[possible], shape, exhaustive=exhaustive)
         return fit, dataclasses.replace(placebos, failed=int((~possible).sum()))
@@ -54,8 +54,10 @@ def fits_of(paths: Paths, rows: Indices, shape: Shape, *, exhaustive: bool) -> t
     shown = every[:, shape.before + times]
     shown[:, times < 0] = every[:, : shape.before].mean(axis=1, keepdims=True)
     variances = [0.0] * len(every) if paths.slope_variances is None else paths.slope_variances.tolist()
-    # of the weights inferences read the sum of squares alone
-    weights = [None] * len(every) if paths.concentration is None else np.sqrt(paths.concentration)[:, None]
+    weights = [None] * len(every) if paths.weights is None else list(paths.weights)
+    if weights[0] is not None:
+        # the treated unit's panel has the treated too
+        weights[0] = np.append(np.zeros(rows.shape[1]), weights[0])
     fits = [
         Fit(att=effect, effects=path, event_times=times, fit_rmse=gap, slope_variance=variance, unit_weights=weight)
         for effect, path, gap, variance, weight in zip(effects, shown, gaps, variances, weights, strict=True)

@@ -157,7 +157,7 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
             continue
         count = len(placebos.fits)
         known: dict[str, dict[str, lean.Test]] = {}
-        sizes = lean.size_factors_of(placebos, seen)
+        sizes = lean.size_factors_of(fit, placebos, seen)
         for name in only:
             if not _asked(group, name) or (name in refused and refused[name].always):
                 continue
@@ -165,7 +165,7 @@ def _placebo_rows(group: Group, only: tuple[str, ...]) -> list[Row]:
             shown = _shown(group, used, seen, drawn, place)
             try:
                 if used not in known:
-                    own = sizes if shown is seen else lean.size_factors_of(placebos, shown)
+                    own = sizes if shown is seen else lean.size_factors_of(fit, placebos, shown)
                     known[used] = lean.tests(used, fit, placebos, shown, LEVEL, own)
             except EstimationError as error:
                 refused.setdefault(name, Refusals()).add(f"refused: {error}", (name, "effect") not in tallies)

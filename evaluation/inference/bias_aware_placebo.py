@@ -53,7 +53,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
 
 def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebos: Placebos) -> Interval:
     """The interval from a fit and its placebo fits."""
-    factors = noise_factors(placebos, panel)
+    factors = noise_factors(fit, placebos, panel)
     effects, paths = outward(fit, placebos, panel, factors)
     fits = (
         dataclasses.replace(one, att=effect, effects=path, event_times=fit.event_times)
@@ -76,7 +76,7 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
     fit, placebos = pipeline(panel), placebo_fits(pipeline, panel, rng)
-    effects, _ = outward(fit, placebos, panel, noise_factors(placebos, panel))
+    effects, _ = outward(fit, placebos, panel, noise_factors(fit, placebos, panel))
     return rank_p_value(effects * slope_factors(fit, placebos, effects), fit.att)
 
 
@@ -116,11 +116,11 @@ def _outward(effects: Array, gaps: Array | float, own: float) -> Array:
     return np.asarray(np.copysign(np.maximum(0.0, np.abs(effects) - np.abs(gaps)) + abs(own), effects))
 
 
-def noise_factors(placebos: Placebos, panel: Panel) -> Array:
+def noise_factors(fit: Fit, placebos: Placebos, panel: Panel) -> Array:
     """(assignments,) factors that bring placebos to the treated unit's noise: by size where persons are known, else by how restless
     each unit was before the start where units differ in that, else 1."""
     if panel.size is not None or panel.noise is not None:
-        return size_factors(placebos, panel)
+        return size_factors(fit, placebos, panel)
     found = volatilities(panel)
     return np.ones(len(placebos.fits)) if found is None or not found.differ else found.factors(placebos, panel)
 

@@ -14,7 +14,7 @@ from evaluation.errors import EstimationError
 from evaluation.inference.draws import Placebos, each_in_turn, placebo_fits, rank_p_value, slope_factors, variance_rows
 from evaluation.inference.placebo import few_controls, from_placebos, gaps_before
 from evaluation.noise import unit_noise, variance_function
-from evaluation.panel import Array, Panel
+from evaluation.panel import Array, Indices, Panel
 from evaluation.result import numbers
 
 
@@ -32,7 +32,7 @@ def infer(pipeline: Pipeline, panel: Panel, level: float, rng: Rng) -> Interval:
     -------
     Interval
         As `placebo`, of rescaled placebos; `details["variance"]` holds a and b of a single unit, the factors' range and, with
-        several treated units, the variance of the `controls`' mean (with one, a holds it).
+        several treated units, the variance of the weighted `controls` (with one, a holds it).
 
     Raises
     ------
@@ -53,7 +53,7 @@ def infer_from(pipeline: Pipeline, panel: Panel, level: float, fit: Fit, placebo
 
 def rescaled(fit: Fit, placebos: Placebos, panel: Panel, level: float, weights: Array | None = None) -> Interval:
     """The interval from placebo effects rescaled to the treated unit's noise; with `weights` (assignments,) as `from_placebos`."""
-    found = _scaling(placebos, panel, _effects)
+    found = _scaling(fit, placebos, panel, _effects)
     interval = from_placebos(fit, placebos, panel, level, found.factors, weights)
     details = dict(interval.details)
     details["variance"] = {
@@ -66,7 +66,7 @@ def rescaled(fit: Fit, placebos: Placebos, panel: Panel, level: float, weights: 
     told = cast("dict[str, Any]", details["placebo"])
     if "rmspe_pre" in told and np.isfinite(gaps := gaps_before(fit, placebos)).all():
         # the check of the periods before the start ranks gaps that are rescaled in the same way
-        scaled = gaps * size_factors(placebos, panel, lambda some: gaps_before(fit, some))
+        scaled = gaps * size_factors(fit, placebos, panel, lambda some: gaps_before(fit, some))
         details["placebo"] = {**told, "rmspe_pre_scaled": numbers(scaled.tolist())}
     return dataclasses.replace(interval, details=details)
 
@@ -74,7 +74,7 @@ def rescaled(fit: Fit, placebos: Placebos, panel: Panel, level: float, weights: 
 def test(pipeline: Pipeline, panel: Panel, rng: Rng) -> float:
     """The p-value alone."""
     fit, placebos = pipeline(panel), placebo_fits(pipeline, panel, rng)
-    draws = placebos.effects * size_factors(placebos, panel)
+    draws = placebos.effects * size_factors(fit, placebos, panel)
     return rank_p_value(draws * slope_factors(fit, placebos, draws), fit.att)
 
 
@@ -101,20 +101,20 @@ def _effects(placebos: Placebos) -> Array:
     return placebos.effects
 
 
-def size_factors(placebos: Placebos, panel: Panel, values: Callable[[Placebos], Array] = _effects) -> Array:
+def size_factors(fit: Fit, placebos: Placebos, panel: Panel, values: Callable[[Placebos], Array] = _effects) -> Array:
     """(assignments,) factors that bring placebo values to the treated units' noise, by a variance function of these values.
 
     `values(placebos)` gives one for each assignment: the effects, or other errors whose variance falls with size as theirs does.
 
     Raises EstimationError where neither sizes nor sampling variances are known.
     """
-    return _scaling(placebos, panel, values).factors
+    return _scaling(fit, placebos, panel, values).factors
 
 
 @dataclass(frozen=True, slots=True)
 class _Scaling:
     """(assignments,) factors, the variance function a + b × noise of a single unit's effect that they come from, and the variance
-    of the controls' mean where a does not hold it."""
+    of the weighted controls where a does not hold it."""
 
     factors: Array
     constant: float
@@ -122,14 +122,15 @@ class _Scaling:
     controls: float | None = None
 
 
-def _scaling(placebos: Placebos, panel: Panel, values: Callable[[Placebos], Array]) -> _Scaling:
+def _scaling(fit: Fit, placebos: Placebos, panel: Panel, values: Callable[[Placebos], Array]) -> _Scaling:
     """Factors by the variance function of the values of single units.
 
     With one treated unit the placebos are such units. The average of several is told from another by Σ share², and by
     Σ share² × noise, which vary little between averages of units drawn at random: a function fitted to them says nothing of five
     small or five large ones. So it is fitted to controls standing alone, and the variance of an average of several is what it says of
-    its units, each by its share squared, plus that of the mean of the controls. The latter all placebos of one unit share, and the
-    constant holds it; beside an average of several large units it is not small.
+    its units, each by its share squared, plus that of the controls it is held against, each by its weight squared. Of placebos of one
+    unit the constant holds most of the latter; beside an average of several it is not small, and where weights are fitted an average
+    of noisy units rests on fewer controls than one of quiet ones.
     """
     noise, alone = _noise(panel), placebos.alone
     design, own = _designs(placebos, panel, noise)
@@ -138,12 +139,12 @@ def _scaling(placebos: Placebos, panel: Panel, values: Callable[[Placebos], Arra
         return _Scaling(_factors(design, own, np.array([constant, slope])), constant, slope)
     squares = values(alone) ** 2
     known = np.isfinite(squares)
-    seen = _designs(alone, panel, noise)[0] + _control_sides(alone, panel, noise)[0]
+    treated, theirs, singles = _control_sides(fit, placebos, alone, panel, noise)
+    seen = _designs(alone, panel, noise)[0] + singles
     constant, slope = variance_function(seen[known], squares[known])
     function = np.array([constant, slope])
-    theirs, facing = _control_sides(placebos, panel, noise)
-    factors = _factors(design + theirs, own + facing, function)
-    return _Scaling(factors, constant, slope, float(facing @ function))
+    factors = _factors(design + theirs, own + treated[0], function)
+    return _Scaling(factors, constant, slope, float(treated[0] @ function))
 
 
 def _designs(placebos: Placebos, panel: Panel, noise: Array) -> tuple[Array, Array]:
@@ -152,16 +153,33 @@ def _designs(placebos: Placebos, panel: Panel, noise: Array) -> tuple[Array, Arr
     return np.column_stack([ones, shares]), np.array([own_one, own])
 
 
-def _control_sides(placebos: Placebos, panel: Panel, noise: Array) -> tuple[Array, Array]:
-    """(assignments, 2) and (2,) the same regressors of the controls' plain mean, those of them that are left when some stand in."""
-    controls = ~panel.treated
-    count = np.array([len(rows) for rows in placebos.assignments])
-    standing_in = np.array([row for rows in placebos.assignments for row in rows])
-    away = np.column_stack([count, np.add.reduceat(noise[standing_in], count.cumsum() - count)])
-    left = np.array([controls.sum(), noise[controls].sum()]) - away
-    # the treated face as many controls as their placebos, so that placebos of equally noisy units are taken as they are
-    own = np.array([1.0, noise[controls].mean()]) / left[:, 0].mean()
-    return left / left[:, :1] ** 2, own
+def _control_sides(
+    fit: Fit, placebos: Placebos, alone: Placebos, panel: Panel, noise: Array
+) -> tuple[Array, Array, Array]:
+    """(1, 2), (assignments, 2) and (controls, 2) the same regressors of the controls that the treated, each placebo and each control
+    alone are held against, by their weights in the fits; of their plain mean where the estimator has no weights."""
+    controls = np.flatnonzero(~panel.treated)
+    weights = [_weights(fits, controls) for fits in ((fit,), placebos.fits, alone.fits)]
+    if any(some is None for some in weights):
+        weights = [_equal(rows, controls) for rows in (((),), placebos.assignments, alone.assignments)]
+    squares = [some**2 for some in weights if some is not None]
+    treated, theirs, singles = (np.column_stack([some.sum(axis=1), some @ noise[controls]]) for some in squares)
+    # the treated face as many controls as their placebos, so that with equal weights those of equally noisy units are taken as they are
+    fewer = controls.size - np.mean([len(rows) for rows in placebos.assignments])
+    return treated * (controls.size / fewer), theirs, singles
+
+
+def _weights(fits: tuple[Fit, ...], controls: Indices) -> Array | None:
+    """(fits, controls) weights of the controls, None where some fit has none; a placebo's panel has the controls alone."""
+    found = [fit.unit_weights for fit in fits]
+    known = [each if each.size == controls.size else each[controls] for each in found if each is not None]
+    return np.array(known) if len(known) == len(found) else None
+
+
+def _equal(assignments: tuple[tuple[int, ...], ...], controls: Indices) -> Array:
+    """(assignments, controls) equal weights of the controls that do not stand in."""
+    left = np.array([~np.isin(controls, rows) for rows in assignments], dtype=np.float64)
+    return np.asarray(left / left.sum(axis=1, keepdims=True))
 
 
 def _factors(design: Array, own: Array, function: Array) -> Array:

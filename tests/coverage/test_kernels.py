@@ -70,7 +70,7 @@ def test_with_one_treated_unit_the_intervals_are_the_product_s(estimator, adjust
         short, long = infer(pipeline, seen, 0.95, fit, placebos), infer(pipeline, seen, 0.95, whole, refits)
         for value in ("lower", "upper", "p_value", "std_error"):
             assert getattr(short, value) == pytest.approx(getattr(long, value), abs=ROUNDING), inference
-        quick = lean.tests(inference, fit, placebos, seen, 0.95, lean.size_factors_of(placebos, seen))
+        quick = lean.tests(inference, fit, placebos, seen, 0.95, lean.size_factors_of(fit, placebos, seen))
         first = int(np.flatnonzero(whole.event_times == 0)[0])
         expected = {
             "effect": (long.lower, long.upper, long.p_value),

@@ -46,8 +46,8 @@ def test_two_small_ones_by_the_product_and_by_the_study(monkeypatch):
     fit, placebos, _ = estimates_of(group, pipeline)(drawn, place, seen)
     whole = pipeline(seen)
     refits = placebo_fits(pipeline, seen, stream(study.SEED, "assignments/2"), most=199)
-    factors = size_factors(placebos, seen)
-    assert factors == pytest.approx(size_factors(refits, seen), abs=ROUNDING)
+    factors = size_factors(fit, placebos, seen)
+    assert factors == pytest.approx(size_factors(whole, refits, seen), abs=ROUNDING)
     assert np.ptp(factors) > 0.5
     infer = INFERENCES["ferman_pinto"].infer_from
     short, long = infer(pipeline, seen, 0.95, fit, placebos), infer(pipeline, seen, 0.95, whole, refits)
@@ -82,7 +82,9 @@ def test_averages_of_five_are_told_from_chance_as_often_as_promised(monkeypatch)
             own, averages = effects(outcome, persons, rows)
             singles = effects(outcome[lone], persons[lone], np.arange(1, lone.size)[:, None])[1]
             factors = size_factors(
-                placebos(averages, rows, placebos(singles, lone[1:, None])), panel_of(group, drawn, place)
+                Fit(own, np.empty(0), none),
+                placebos(averages, rows, placebos(singles, lone[1:, None])),
+                panel_of(group, drawn, place),
             )
             p_values.append(rank_p_value(averages * factors, own))
     # the error is 0.8 points: 9.5 % would be seen

@@ -56,7 +56,7 @@ def test_placebos_are_brought_to_the_treated_unit_s_restlessness_where_units_dif
     start = np.where(np.arange(60) == 0, 80, 90)
     some = Panel(noise, names, tuple(Period("year", 1900 + year) for year in range(90)), start)
     placebos = Placebos(tuple((row,) for row in range(1, 60)), tuple(fit([1, 1, 1, 1, 1]) for _ in range(59)), 0, True)
-    factors = noise_factors(placebos, some)
+    factors = noise_factors(fit([1, 1, 1, 1, 1]), placebos, some)
     if spread:
         # eighty periods tell the noise of a unit to about an eighth, and this is the farthest of 59 ratios of two
         assert factors == pytest.approx(np.exp(spread - np.linspace(spread, -spread, 60)[1:]), rel=0.5)

@@ -41,7 +41,8 @@ def test_with_one_treated_unit_the_function_is_that_of_its_placebos():
     rows = [row for (row,) in placebos.assignments]
     constant, slope = variance_function(np.column_stack([np.ones(13), noise[rows]]), placebos.effects**2)
     factors = np.sqrt((constant + slope * noise[2]) / (constant + slope * noise[rows]))
-    assert size_factors(placebos, panel) == pytest.approx(factors, rel=1e-12)
+    fit = make_pipeline("did", "none", {})(panel)
+    assert size_factors(fit, placebos, panel) == pytest.approx(factors, rel=1e-12)
     assert np.ptp(factors) > 0.5
 
 
@@ -73,7 +74,8 @@ def test_with_several_it_is_that_of_controls_alone_and_averages_follow_from_it()
     # the treated face 11 controls, their placebos 8: the factors count 8 on both sides
     own = np.array([(share**2).sum() + 1 / 8, share**2 @ noise[panel.treated] + noise[controls].mean() / 8])
     factors = np.sqrt(own @ function / (theirs @ function))
-    assert size_factors(placebos, panel) == pytest.approx(factors, rel=1e-9)
+    fit = make_pipeline("did", "none", {})(panel)
+    assert size_factors(fit, placebos, panel) == pytest.approx(factors, rel=1e-9)
     assert np.ptp(factors) > 0.5
     found = evaluation.estimate(panel, "did", inference="ferman_pinto")
     assert found.details["placebo"]["effects"] == pytest.approx((placebos.effects * factors).tolist())
@@ -82,11 +84,37 @@ def test_with_several_it_is_that_of_controls_alone_and_averages_follow_from_it()
     assert variance["controls"] == pytest.approx(function @ np.array([1.0, noise[controls].mean()]) / 8)
 
 
-@pytest.mark.parametrize("estimator", ["did", "synthetic_did", "synthetic_control"])
-def test_equal_sizes_leave_the_placebos_as_they_are(estimator):
+@pytest.mark.parametrize("estimator", ["synthetic_did", "synthetic_control"])
+def test_fitted_weights_are_counted_as_they_are(estimator):
+    """Three units held against one control are as noisy as it is, however many they are."""
+    panel = sized({2: START, 5: START, 6: START})
+    controls, noise, persons = np.flatnonzero(~panel.treated), 1.0 / panel.size[:, 0], panel.size[:, 0]
+    fit, placebos = make_pipeline(estimator, "none", {})(panel), placebos_of(panel, estimator)
+
+    def row(units, weights):
+        share = persons[list(units)] / persons[list(units)].sum()
+        own = np.array([share @ share, share**2 @ noise[list(units)]])
+        return own, np.array([weights @ weights, weights**2 @ noise[controls]])
+
+    singles = [
+        sum(row(units, one.unit_weights))
+        for units, one in zip(placebos.alone.assignments, placebos.alone.fits, strict=True)
+    ]
+    function = np.array(variance_function(np.array(singles), placebos.alone.effects**2))
+    theirs = [
+        sum(row(units, one.unit_weights)) @ function
+        for units, one in zip(placebos.assignments, placebos.fits, strict=True)
+    ]
+    own, facing = row(np.flatnonzero(panel.treated), fit.unit_weights[controls])
+    # one of eight for one of eleven, as where weights are equal
+    wanted = (own + facing * 11 / 8) @ function
+    assert size_factors(fit, placebos, panel) == pytest.approx(np.sqrt(wanted / np.array(theirs)), rel=1e-9)
+
+
+def test_equal_sizes_leave_the_placebos_as_they_are():
     panel = sized({2: START, 5: START})
     equal = make_panel(panel.outcome, {2: START, 5: START}, size=np.full(panel.outcome.shape, 700.0))
-    one, other = (evaluation.estimate(equal, estimator, inference=name) for name in ("ferman_pinto", "placebo"))
+    one, other = (evaluation.estimate(equal, "did", inference=name) for name in ("ferman_pinto", "placebo"))
     for field in ("lower", "upper", "p_value", "std_error"):
         assert getattr(one, field) == pytest.approx(getattr(other, field), rel=1e-9)
 
