@@ -178,7 +178,10 @@ def _weights(fits: tuple[Fit, ...], controls: Indices) -> Array | None:
 
 def _equal(assignments: tuple[tuple[int, ...], ...], controls: Indices) -> Array:
     """(assignments, controls) equal weights of the controls that do not stand in."""
-    left = np.array([~np.isin(controls, rows) for rows in assignments], dtype=np.float64)
+    left = np.ones((len(assignments), controls.size))
+    standing_in = np.array([row for rows in assignments for row in rows], dtype=np.int64)
+    of = np.repeat(np.arange(len(assignments)), [len(rows) for rows in assignments])
+    left[of, np.searchsorted(controls, standing_in)] = 0.0
     return np.asarray(left / left.sum(axis=1, keepdims=True))
 
 
