@@ -48,6 +48,10 @@ def changed(path: Path, old: str, new: str) -> Path:
 
 
 def test_the_cache_gives_the_same_answer_to_the_last_byte(spec: Path) -> None:
+    # two quick estimators will do: what comes after the cells knows nothing of where they were read
+    head, _, quick, slow = spec.read_text(encoding="utf-8").split("[[estimator]]")
+    spec.write_text(f"{head}[[estimator]]{quick}[[claim]]{slow.partition('[[claim]]')[2]}", encoding="utf-8")
+    changed(spec, 'method = "synthetic_did"', 'method = "did"')
     changed(spec, "[[claim]]", '[[secondary]]\nlabel = "women"\nwhere = "sex == \'woman\'"\n\n[[claim]]')
     said: list[str] = []
     first = to_json(evaluate(spec))
