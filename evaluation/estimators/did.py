@@ -143,8 +143,8 @@ def regression(panel: Panel, options: Options) -> Design:
     panel = always_treated_blanked(panel)
     something_treated(panel, "did")
     names = ("treated", *options.covariates)
-    regressors = np.concatenate([panel.target.astype(np.float64)[None], covariate_stack(panel, options.covariates)])
     terms = _terms(panel, options)
+    regressors = np.stack([panel.target.astype(np.float64), *terms.cells.covariates])
     combination = np.eye(len(names))[0]
     return Design(
         terms.cells.outcome,

@@ -103,7 +103,9 @@ def outward(fit: Fit, placebos: Placebos, panel: Panel, factors: Array) -> tuple
     """(assignments,) effects and (assignments, times) paths of placebos, moved outward; `factors` bring them to the treated's size."""
     common_start(panel, "bias_aware_placebo")
     gap, treated = _gap(fit), int(panel.treated.sum())
-    factors = factors * np.sqrt(_variance(fit, treated) / np.array([_variance(one, treated) for one in placebos.fits]))
+    if placebos.alone is None:  # else the factors by size count the controls' weights already
+        theirs = np.array([_variance(one, treated) for one in placebos.fits])
+        factors = factors * np.sqrt(_variance(fit, treated) / theirs)
     gaps = np.array([_gap(one) for one in placebos.fits]) * factors
     paths, after = placebos.paths(fit.event_times) * factors[:, None], fit.event_times >= 0
     paths[:, after] = _outward(paths[:, after], gaps[:, None], gap)

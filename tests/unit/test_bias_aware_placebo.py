@@ -25,8 +25,8 @@ def panel(units):
     return Panel(np.zeros((units, 5)), names, tuple(Period("year", 2000 + year) for year in range(5)), start)
 
 
-def moved(own, others):
-    placebos = Placebos(tuple((1 + row,) for row in range(len(others))), tuple(others), 0, True)
+def moved(own, others, alone=None):
+    placebos = Placebos(tuple((1 + row,) for row in range(len(others))), tuple(others), 0, True, alone)
     return outward(own, placebos, panel(1 + len(others)), np.ones(len(others)))
 
 
@@ -47,6 +47,13 @@ def test_a_comparison_with_one_control_is_noisier_than_one_with_many():
     assert effects == pytest.approx([(5 - 1) * wider + 2, (5 - 1) + 2])
     # weights that nobody knows change nothing
     assert moved(fit(own), [fit(placebo)])[0] == pytest.approx([6.0])
+
+
+def test_factors_by_size_that_count_the_controls_weights_are_not_widened_by_them_again():
+    few, many = np.array([1.0, 0, 0, 0]), np.full(4, 0.25)
+    others = [fit([1, -1, 1, 4, 6], many)]
+    alone = Placebos(((1,),), tuple(others), 0, True)
+    assert moved(fit([2, -2, 2, 9, 9], few), others, alone)[0] == pytest.approx([6.0])
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.5])
